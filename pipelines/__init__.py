@@ -1,0 +1,1 @@
+"""The road from a bureau's file to shared Parquet: intake, standardise, validate, publish."""

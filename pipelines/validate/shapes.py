@@ -1,0 +1,171 @@
+"""What may go out, in the shape of the table contract (without record time)."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from pipelines.batch import StandardBatch
+from pipelines.validate.features import CST, DAY, HOUR, NOT_A_TIME
+from schemas.loaders import Parameter, parameters
+from schemas.states import reference_states
+
+PERIODS = {"1h": HOUR, "8h": 8 * HOUR, "24h": DAY}
+_PLACE = {"air": "station", "water": "section", "soil": "point"}
+
+
+def publishable(batch: StandardBatch, positions: np.ndarray, flag: np.ndarray, batch_id: str) -> pd.DataFrame:
+    """Shape the results at these positions as rows of the shared table.
+
+    Returns
+    -------
+    DataFrame
+        Columns of the contract in order, but ``recorded_from`` and ``recorded_until``, which publication gives.
+    """
+    make = _measured if batch.layout.medium else _registered
+    made = make(batch, positions, flag)
+    made["bureau"] = _constant(batch.bureau, len(positions))
+    made["batch_id"] = _constant(batch_id, len(positions))
+    frame = {}
+    for column in batch.table.columns:
+        if column.name in ("recorded_from", "recorded_until"):
+            continue
+        if column.name in made:
+            frame[column.name] = made[column.name]
+        elif column.type == "string":
+            frame[column.name] = _constant(str(batch.layout.fixed.get(column.name, "")), len(positions))
+        else:
+            frame[column.name] = np.full(len(positions), np.nan)
+    return pd.DataFrame(frame)
+
+
+def _constant(word: str, size: int) -> pd.Categorical:
+    return pd.Categorical.from_codes(np.zeros(size, dtype=np.int8), categories=pd.Index([word], dtype="str"))
+
+
+def _take(column: pd.Series, positions: np.ndarray) -> pd.Categorical | np.ndarray:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.array.take(positions)  # type: ignore[return-value]
+    return column.to_numpy()[positions]
+
+
+def period_start(batch: StandardBatch, positions: np.ndarray) -> np.ndarray:
+    """Begin of the period of each result, microseconds UTC: a stamp may mean the end."""
+    stamp = batch.rows["stamp"].to_numpy()[batch.results["row"].to_numpy()[positions]]
+    if batch.layout.time is None or batch.layout.time.stamp != "end":
+        return stamp
+    periods = batch.results["averaging_period"]
+    shift = np.array([PERIODS.get(word, 0) for word in periods.cat.categories] or [0], dtype=np.int64)
+    return np.where(stamp == NOT_A_TIME, stamp, stamp - shift[periods.cat.codes.to_numpy()[positions]])
+
+
+def _month(local_days: np.ndarray) -> pd.Categorical:
+    months = local_days.astype("datetime64[M]")
+    distinct, codes = np.unique(months, return_inverse=True)
+    words = [str(month) for month in distinct]
+    return pd.Categorical.from_codes(codes.astype(np.int32), categories=pd.Index(words, dtype="str"))
+
+
+def _measured(batch: StandardBatch, positions: np.ndarray, flag: np.ndarray) -> dict[str, object]:
+    results, rows = batch.results, batch.rows
+    at = results["row"].to_numpy()[positions]
+    place = _PLACE[batch.dataset]
+    start = period_start(batch, positions)
+    local = (start + CST).astype("datetime64[us]")
+    made: dict[str, object] = {
+        f"{place}_id": _take(rows["place_id"], at),
+        f"{place}_name": _take(rows["place_name"], at),
+        "flag": flag,
+        "source_row": rows["source_row"].to_numpy()[at],
+        "source_column": _letters(batch, positions),
+        "month": _month(local),
+    }
+    for name in (
+        "parameter", "averaging_period", "value", "unit", "qualifier", "detection_limit", "result_text", "unit_text",
+    ):  # fmt: skip
+        made[name] = _take(results[name], positions)
+    for name in ("remark", "land_use", "depth_from_cm", "depth_to_cm", "depth_m"):
+        if name in rows:
+            made[name] = _take(rows[name], at)
+    if batch.dataset == "air":
+        made["period_start"] = start.astype("datetime64[us]")
+        made["reference_state"] = _reference_state(batch, positions, local)
+    elif batch.dataset == "water":
+        made["sample_time"] = start.astype("datetime64[us]")
+    else:
+        made["sample_date"] = local.astype("datetime64[D]").astype("datetime64[s]")
+    return made
+
+
+def _letters(batch: StandardBatch, positions: np.ndarray) -> pd.Categorical:
+    letters = [column.letter for column in batch.columns]
+    distinct = list(dict.fromkeys(letters))
+    codes = np.array([distinct.index(letter) for letter in letters], dtype=np.int16)
+    return pd.Categorical.from_codes(
+        codes[batch.results["column"].to_numpy()[positions]], categories=pd.Index(distinct, dtype="str")
+    )
+
+
+def _phase(parameter: Parameter | None) -> str:
+    if parameter is None or parameter.medium != "air" or not parameter.unit.endswith("/m3"):
+        return ""
+    gas = bool(parameter.state_factors) or parameter.molar_mass is not None or "O3" in parameter.parameter
+    gas = gas or any(word in parameter.parameter for word in ("SO2", "NO2", "CO"))
+    return "gas" if gas else "particle"
+
+
+def _reference_state(batch: StandardBatch, positions: np.ndarray, local: np.ndarray) -> pd.Categorical:
+    """To which state of the gas each value refers, by its phase and its day."""
+    words = [""]
+    codes = np.zeros(len(positions), dtype=np.int8)
+    fixed = str(batch.layout.fixed.get("reference_state", ""))
+    names = list(batch.results["parameter"].cat.categories)
+    phases = np.array([{"": 0, "gas": 1, "particle": 2}[_phase(parameters().get(n))] for n in names] or [0])
+    phase = phases[batch.results["parameter"].cat.codes.to_numpy()[positions]]
+    day = local.astype("datetime64[D]")
+    for state in reference_states():
+        inside = phase == (1 if state.phase == "gas" else 2)
+        if state.since:
+            inside &= day >= np.datetime64(state.since)
+        if state.until:
+            inside &= day <= np.datetime64(state.until)
+        if inside.any():
+            word = fixed or state.state
+            if word not in words:
+                words.append(word)
+            codes[inside] = words.index(word)
+    return pd.Categorical.from_codes(codes, categories=pd.Index(words, dtype="str"))
+
+
+def _dates(micros: np.ndarray) -> np.ndarray:
+    """Instants of midnight in China to dates; missing stays missing."""
+    days = np.full(len(micros), np.datetime64("NaT"), dtype="datetime64[s]")
+    good = micros != NOT_A_TIME
+    days[good] = (micros[good] + CST).astype("datetime64[us]").astype("datetime64[D]").astype("datetime64[s]")
+    return days
+
+
+def _registered(batch: StandardBatch, positions: np.ndarray, flag: np.ndarray) -> dict[str, object]:
+    at = batch.results["row"].to_numpy()[positions]
+    made: dict[str, object] = {"flag": flag}
+    for column in batch.table.columns:
+        name = column.name
+        if name not in batch.rows:
+            continue
+        taken = _take(batch.rows[name], at)
+        made[name] = _TO.get(column.type, lambda values: values)(taken)
+    return made
+
+
+_TO: dict[str, Callable[[np.ndarray], object]] = {
+    "date": _dates,
+    "int32": lambda values: values.astype(np.int32),
+}
+
+
+def batch_day(now: dt.datetime) -> dt.date:
+    """The day of an instant in China Standard Time."""
+    return (now + dt.timedelta(hours=8)).date()

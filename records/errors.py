@@ -1,0 +1,86 @@
+"""Every error of the records, drawn as one tree.
+
+::
+
+    RecordsError
+    ├── NoDatabase        there is no database at the address, or it was never set up
+    ├── OldDatabase       the database must be migrated before it can be used
+    ├── NewDatabase       the database was written by a newer edition of the program
+    ├── UnsafeDatabase    the database is in a mode that can lose data here (WAL on an old SQLite)
+    ├── BusyDatabase      another process held the database for too long
+    ├── UnknownBatch      no batch has this number
+    ├── IllegalState      the batch cannot go from its state to the one asked for
+    ├── IncompleteWaiver  a waiver or release lacks its reason, or its times do not fit
+    └── KeyTrouble        a signing key is missing, damaged or readable by others
+"""
+
+from __future__ import annotations
+
+
+class RecordsError(Exception):
+    """An error of the records, with a short code and the words for both languages."""
+
+    code = "records"
+
+    def __init__(self, message: str, message_en: str) -> None:
+        super().__init__(f"{message} / {message_en}")
+        self.message = message
+        self.message_en = message_en
+
+    def as_json(self) -> dict[str, object]:
+        """Give the ``error`` object of the command line's JSON."""
+        return {"code": self.code, "message": self.message, "message_en": self.message_en, "row": None, "column": None}
+
+
+class NoDatabase(RecordsError):
+    """There is no database at the address, or it was never set up."""
+
+    code = "no-database"
+
+
+class OldDatabase(RecordsError):
+    """The database must be migrated before it can be used."""
+
+    code = "old-database"
+
+
+class NewDatabase(RecordsError):
+    """The database was written by a newer edition of the program."""
+
+    code = "new-database"
+
+
+class UnsafeDatabase(RecordsError):
+    """The database is in a mode that can lose data here."""
+
+    code = "unsafe-database"
+
+
+class BusyDatabase(RecordsError):
+    """Another process held the database for too long."""
+
+    code = "busy-database"
+
+
+class UnknownBatch(RecordsError):
+    """No batch has this number."""
+
+    code = "unknown-batch"
+
+
+class IllegalState(RecordsError):
+    """The batch cannot go from its state to the one asked for."""
+
+    code = "illegal-state"
+
+
+class KeyTrouble(RecordsError):
+    """A signing key is missing, damaged or readable by others."""
+
+    code = "key-trouble"
+
+
+class IncompleteWaiver(RecordsError):
+    """A waiver or release lacks its reason, or its times do not fit."""
+
+    code = "incomplete-waiver"
