@@ -239,19 +239,36 @@ FINDING_COLUMNS = (
 class Verdict:
     """What the judge decided on a batch.
 
-    ``state`` is ``accepted`` (something or all may be published) or ``refused``. ``published`` holds exactly the rows
-    that may go out, in the shape of the table contract (without record time); ``quarantined`` the results that may
-    not, with the codes of the rules that stopped them; ``findings`` has the columns ``FINDING_COLUMNS``.
+    Attributes
+    ----------
+    state : str
+        ``accepted`` (something or all may be published) or ``refused``.
+    positions : ndarray of int64, shape (k,)
+        Positions in ``batch.results`` of exactly the results that may go out; ``validate.shapes.publishable`` gives
+        them the shape of the table contract.
+    flag : ndarray of int8, shape (k,)
+        Their QARTOD flags.
+    quarantined : DataFrame
+        The results that may not, with what was written and the codes of the rules that stopped them.
+    findings : DataFrame
+        Columns ``FINDING_COLUMNS``, most severe first.
+    measure : object
+        The measured features, for the gate.
+    exempt : dict of str to ndarray
+        Where a rule fails but is waived: positions (in rows or results, as the rule looks) by rule code.
     """
 
     state: str
     batch: StandardBatch
-    published: pd.DataFrame
+    positions: np.ndarray
+    flag: np.ndarray
     quarantined: pd.DataFrame
     findings: pd.DataFrame
     row_counts: dict[str, int]
     result_counts: dict[str, int]
-    waived: int = 0
+    waived: int
+    measure: Any
+    exempt: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,7 @@ def main() -> int:
     line = sys.stdin.readline()
     if not line:
         return 0
+    os.write(sys.stdout.fileno(), b".")
     job = json.loads(line)
     limits = ReadLimits(**job["limits"])
     scratch = Path(job["scratch"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import zipfile
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
 from pipelines.batch import ReadLimits
@@ -49,6 +50,7 @@ class Container:
         self.limits = limits
         self.size = path.stat().st_size
         self.inflated = 0
+        self._streams = ExitStack()
         try:
             self.zip = zipfile.ZipFile(path)
         except DAMAGED as error:
@@ -60,6 +62,7 @@ class Container:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._streams.close()
         self.zip.close()
 
     def _check(self) -> None:
@@ -99,7 +102,7 @@ class Container:
             The counter passed the limit of size, or of ratio.
         """
         try:
-            with self.zip.open(entry) as stream:
+            with self._streams.enter_context(self.zip.open(entry)) as stream:
                 while piece := stream.read(PIECE):
                     self.inflated += len(piece)
                     if self.inflated > self.limits.inflated_bytes or (

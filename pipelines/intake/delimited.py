@@ -62,6 +62,7 @@ def read(decoded: Decoded, limits: ReadLimits) -> tuple[Sheet, list[Normalisatio
     full, rows = grid.drop_blank(table, (np.flatnonzero(fits) + 1).astype(np.int32))
     blanks = table.num_rows - full.num_rows
     kept, broken, trailing = _sort(odd, rows, delimiter, width)
+    blanks += len(odd) - len(kept) - len(broken)
     if kept:
         extra = grid.encode([[fields[i] for _, fields in kept] for i in range(width)])
         order = np.concatenate([rows, np.array([row for row, _ in kept], dtype=np.int32)])
@@ -206,13 +207,18 @@ def _never_closed(decoded: Decoded, delimiter: str) -> UnreadableFile:
 def _sort(
     odd: list[tuple[int, int, str]], rows: np.ndarray, delimiter: str, width: int
 ) -> tuple[list[tuple[int, list[str]]], list[BrokenLine], int]:
-    """Sort records of another width into those kept (padded or trimmed) and those broken; count the trimmed."""
+    """Sort records of another width into those kept (padded or trimmed) and those broken; count the trimmed.
+
+    Records of blanks alone are in neither.
+    """
     kept: list[tuple[int, list[str]]] = []
     broken: list[BrokenLine] = []
     trailing = 0
     first, last = (int(rows[0]), int(rows[-1])) if rows.size else (np.iinfo(np.int32).max, 0)
     for row, count, text in odd:
         fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [""])
+        if not any(field.strip() for field in fields):
+            continue
         if count < width and (row < first or (row > last and _closing(fields))):
             kept.append((row, fields + [""] * (width - len(fields))))
         elif count > width and not any(field.strip() for field in fields[width:]):

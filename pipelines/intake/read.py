@@ -17,6 +17,7 @@ import time
 import zipfile
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import pipelines
 from pipelines.batch import RawBatch, ReadLimits
@@ -25,7 +26,8 @@ from pipelines.intake import sniff, wire
 from pipelines.intake.container import Container
 
 HEAD = 4096
-NESTED = ("zip",)
+TRIES = 3
+GRACE = 0.1
 
 
 class Reader:
@@ -100,14 +102,19 @@ class Reader:
             )
         scratch.mkdir(parents=True, exist_ok=True)
         (scratch / wire.ANSWER).unlink(missing_ok=True)
-        child = self._take()
-        try:
-            code, sha256 = self._serve(child, path, name, scratch)
-        finally:
-            _end(child)
-            (scratch / "text").unlink(missing_ok=True)
+        taken = None
+        for _ in range(TRIES):
+            child = self._take()
+            try:
+                taken = self._serve(child, path, name, scratch)
+            finally:
+                _end(child)
+                (scratch / "text").unlink(missing_ok=True)
+            if taken is not None:
+                break
         if self.keep_warm:
             self.start()
+        code, sha256 = taken or (-1, "")
         if code:
             raise _died(code, scratch)
         try:
@@ -124,7 +131,8 @@ class Reader:
             _end(child)
         return self._spawn()
 
-    def _serve(self, child: subprocess.Popen[bytes], path: Path, name: str, scratch: Path) -> tuple[int, str]:
+    def _serve(self, child: subprocess.Popen[bytes], path: Path, name: str, scratch: Path) -> tuple[int, str] | None:
+        """Give a child its job and wait; None if it had died before it took the job."""
         job = {
             "path": str(path.resolve()),
             "name": name,
@@ -137,15 +145,15 @@ class Reader:
             child.stdin.write(json.dumps(job).encode() + b"\n")
             child.stdin.close()
         except BrokenPipeError:
-            return child.wait(), ""
+            return None
         with path.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         try:
-            # nothing is written to the pipe: it ends with the child, sooner than polling would see it
-            ending = select.poll()
-            ending.register(child.stdout, select.POLLIN)
-            ending.poll(max(deadline - time.monotonic(), 0) * 1000)
-            return child.wait(max(deadline - time.monotonic(), 0) + 0.1), sha256
+            # the child writes one byte when it has the job; after that the pipe ends with the child itself
+            if _wait(child.stdout, deadline) and not os.read(child.stdout.fileno(), 1):
+                return None
+            _wait(child.stdout, deadline)
+            return child.wait(max(deadline - time.monotonic(), 0) + GRACE), sha256
         except subprocess.TimeoutExpired:
             raise ReaderDied(
                 "reading-time",
@@ -174,6 +182,13 @@ class Reader:
             env=environment,
             start_new_session=True,
         )
+
+
+def _wait(pipe: IO[bytes], deadline: float) -> bool:
+    """Wait for a byte or the end of a pipe; tell whether it came in time."""
+    waiting = select.poll()
+    waiting.register(pipe, select.POLLIN)
+    return bool(waiting.poll(max(deadline - time.monotonic(), 0) * 1000))
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:

@@ -367,7 +367,7 @@ def recognise(
     failed: list[_Match] = []
     strangers: list[Sheet] = []
     for sheet in raw.sheets:
-        if sheet.name is not None and sheet.name in words.side_sheets and len(raw.sheets) > 1:
+        if sheet.name is not None and sheet.name.startswith(words.side_sheets) and len(raw.sheets) > 1:
             notes.append(Normalisation("side-sheet", "未读的附表（说明类）", 1, sheet.name))
             continue
         rows = top_rows(sheet, words.header_rows)

@@ -91,15 +91,6 @@ def _spool(source: Path, target: Path, limits: ReadLimits, codec: str, name: str
                 before = error.object[: error.start]
                 row = rows + before.decode(codec, "ignore").count("\n")
                 raise _undecodable(name, row, position - pending + error.start, error, not piece) from None
-            except UnicodeEncodeError as error:
-                # GB18030 has room for surrogates; UTF-8 has not
-                row = rows + error.object[: error.start].count("\n")
-                raise UnreadableText(
-                    "bad-text",
-                    f"第 {row} 行含有不成对的代理码位，不是有效文字；请用原程序另存为 CSV UTF-8 后再交",
-                    f"row {row} holds a lone surrogate, which is no character; save the file again as CSV UTF-8",
-                    row=row,
-                ) from None
             nul = out.find(b"\0")
             if nul >= 0:
                 raise _nul(rows + out.count(b"\n", 0, nul), position - pending + nul, piece)

@@ -6,6 +6,7 @@ a sheet, and knows neither percent formats nor where a formula points. So the sh
 
 from __future__ import annotations
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time, timedelta
@@ -84,6 +85,8 @@ def read(path: Path, kind: str, limits: ReadLimits) -> tuple[tuple[Sheet, ...], 
         raise damaged(ValueError("the sheets cannot be told apart"))
     sheets, hidden, blanks = [], [], 0
     for facts in metadata:
+        if facts.name not in seen:
+            raise damaged(KeyError(facts.name))
         if facts.typ != python_calamine.SheetTypeEnum.WorkSheet:
             continue
         if facts.visible != python_calamine.SheetVisibleEnum.Visible:
@@ -93,7 +96,7 @@ def read(path: Path, kind: str, limits: ReadLimits) -> tuple[tuple[Sheet, ...], 
             source = workbook.get_sheet_by_name(facts.name)
         except (python_calamine.CalamineError, OSError, ValueError) as error:
             raise damaged(error) from error
-        sheet, left_out = _sheet(source, facts.name, seen.get(facts.name, Seen()), limits)
+        sheet, left_out = _sheet(source, facts.name, seen[facts.name], limits)
         blanks += left_out
         if sheet is not None:
             sheets.append(sheet)
@@ -108,12 +111,14 @@ def read(path: Path, kind: str, limits: ReadLimits) -> tuple[tuple[Sheet, ...], 
 def _sheet(source: Any, name: str, seen: Seen, limits: ReadLimits) -> tuple[Sheet | None, int]:
     if source.end is None:
         return None, 0
-    height, width = source.end[0] + 1, source.end[1] + 1
+    height, width, left = source.end[0] + 1, source.end[1] + 1, source.start[1]
     grid.check_size(height - 1, width, limits)
     long: list[CellMark] = []
     tables, count, records = [], 0, iter(source.iter_rows())
     while block := list(islice(records, grid.CHUNK)):
-        columns = [_texts(values, count + 1, i, long) for i, values in enumerate(zip(*block, strict=True))]
+        # calamine leaves out the columns before the first one in use, but not the rows
+        columns = [[""] * len(block) for _ in range(left)]
+        columns += [_texts(values, count + 1, left + i, long) for i, values in enumerate(zip(*block, strict=True))]
         for row, said in seen.texts.items():
             if count <= row < count + len(block):
                 for i, text in said.items():
@@ -182,6 +187,7 @@ def _look_xlsx(path: Path, limits: ReadLimits) -> dict[str, Seen]:
     with Container(path, limits) as container:
         names = container.names()
         _refuse_others(names)
+        _check_root(container)
         sheets = {part.lower() for part in _sheet_parts(container).values()}
         percent: dict[int, int] | None = None
         found: dict[str, Seen] = {}
@@ -195,7 +201,10 @@ def _look_xlsx(path: Path, limits: ReadLimits) -> dict[str, Seen]:
             elif entry.filename.lower().endswith((".xml", ".rels", ".vml")):
                 for _ in _no_doctype(container.pieces(entry)):
                     pass
-        return {name: found.get(part.lower(), Seen()) for name, part in _sheet_parts(container).items()}
+        try:
+            return {name: found[part.lower()] for name, part in _sheet_parts(container).items()}
+        except KeyError as error:
+            raise damaged(error) from error
 
 
 def _refuse_others(names: set[str]) -> None:
@@ -204,7 +213,7 @@ def _refuse_others(names: set[str]) -> None:
         raise UnreadableFile(
             "macros", "工作簿含有宏；请另存为不含宏的 xlsx 后再交", "the workbook has macros; save it as xlsx without"
         )
-    if "xl/workbook.xml" in lower:
+    if any(name.startswith("xl/workbook") and name.endswith(".xml") for name in lower):
         return
     for prefix, zh, en in (
         ("word/", "Word 文档", "a Word document"),
@@ -258,6 +267,18 @@ def _local(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
+def _check_root(container: Container) -> None:
+    """See that the workbook part is where calamine and this module look for it, and the only one."""
+    links = _xml(container, "_rels/.rels")
+    targets = [
+        link.get("Target", "")
+        for link in (links if links is not None else ())
+        if link.get("Type", "").endswith("/officeDocument")
+    ]
+    if [posixpath.normpath(posixpath.join("/", target)).lower() for target in targets] != ["/xl/workbook.xml"]:
+        raise _hostile("找不到唯一的工作簿部件", "there is not one workbook part")
+
+
 def _sheet_parts(container: Container) -> dict[str, str]:
     """Give the part in which each sheet of the workbook is kept."""
     book, links = _xml(container, "xl/workbook.xml"), _xml(container, "xl/_rels/workbook.xml.rels")
@@ -269,7 +290,7 @@ def _sheet_parts(container: Container) -> dict[str, str]:
         if _local(sheet) == "sheet":
             key = next((value for name, value in sheet.items() if name.endswith("}id")), None)
             target = targets.get(key, "")
-            parts[sheet.get("name", "")] = target[1:] if target.startswith("/") else f"xl/{target}"
+            parts[sheet.get("name", "")] = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
     return parts
 
 

@@ -33,6 +33,7 @@ from schemas.loaders import (
     tables,
 )
 from schemas.states import message_periods
+from schemas.templates import EXAMPLE_MARK
 
 PLACE_COLUMNS = {"air": ("station_id", "station_name"), "water": ("section_id", "section_name"), "soil": ("point_id", "point_name")}
 _MARK_STATUS = {
@@ -156,6 +157,10 @@ def _grid(found: Recognised) -> _Grid:
         keep[footers] = False
         where = "、".join(f"第 {int(sheet.rows[at])} 行" for at in sorted(footers)[:5])
         notes.append(Normalisation("footer-row", "表尾的注、合计等行不作为数据", len(footers), where))
+    example = _examples(found, keep)
+    if example:
+        keep[example] = False
+        notes.append(Normalisation("example-row", "模板的示例行不作为数据", len(example)))
     inner = int((blank[first:] & (np.cumsum(keep[::-1])[::-1][first:] > 0)).sum()) if keep.any() else 0
     if inner:
         notes.append(Normalisation("blank-row", "空行", inner))
@@ -182,6 +187,13 @@ def _footers(found: Recognised, keep: np.ndarray) -> list[int]:
             break
         found_rows.append(at)
     return found_rows
+
+
+def _examples(found: Recognised, keep: np.ndarray) -> list[int]:
+    """Find the example rows of a template, just below its header."""
+    texts = [found.sheet.cells.column(0)[at].as_py() or "" for at in np.flatnonzero(keep)[:3].tolist()]
+    marked = [at for at, text in zip(np.flatnonzero(keep)[:3].tolist(), texts, strict=True) if fold(text).startswith(fold(EXAMPLE_MARK))]
+    return marked
 
 
 def _field(grid: _Grid, name: str) -> TextColumn | None:

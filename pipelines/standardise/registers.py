@@ -155,6 +155,8 @@ def name_status(text: str) -> str:
     if not _HAN.search(folded):
         return "no-han"
     visible = text.strip(" \t\r\n\u3000\u00a0")
+    if "\ufffd" in visible:
+        return "private"
     return "control" if any(ord(c) < 32 or c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" for c in visible) else ""
 
 

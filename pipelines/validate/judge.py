@@ -16,8 +16,7 @@ import pandas as pd
 
 from pipelines.batch import FINDING_COLUMNS, HeaderColumn, StandardBatch, Verdict
 from pipelines.validate import checks
-from pipelines.validate.features import CST, NOT_A_TIME, RESULT_FEATURES, ROW_FEATURES, Measure
-from pipelines.validate.shapes import publishable
+from pipelines.validate.features import CST, NOT_A_TIME, RESULT_FEATURES, ROW_FEATURES, Measure, texts_at
 from schemas.loaders import parameters
 from schemas.rules import SEVERITIES, Rule, all_rules, rules
 
@@ -101,7 +100,6 @@ def judge(
     *,
     waivers: Iterable[WaiverLike] = (),
     history: pd.DataFrame | None = None,
-    batch_id: str = "",
 ) -> Verdict:
     """Judge a batch under the rules of its table.
 
@@ -125,11 +123,14 @@ def judge(
     measure = Measure(batch, now, history)
     failures = []
     waived = 0
+    exempt: dict[str, np.ndarray] = {}
     for rule in rules(batch.table.table):
         positions = evaluate(rule, measure)
         if len(positions):
             keep = _not_waived(rule, positions, measure, waivers)
-            waived += len(positions) - len(keep)
+            if len(keep) < len(positions):
+                waived += len(positions) - len(keep)
+                exempt[rule.code] = np.setdiff1d(positions, keep)
             if len(keep):
                 failures.append(Failures(rule, keep))
     size, total = len(batch.rows), len(batch.results)
@@ -159,7 +160,7 @@ def judge(
     refused |= row_refused[row_of]
     flagged |= row_flagged[row_of]
     repeats = measure.column("result", "repeat_status")
-    repeated = (repeats.to_numpy() == "repeated") & ~refused if repeats is not None else np.zeros(total, dtype=bool)
+    repeated = (repeats == "repeated").to_numpy() & ~refused if repeats is not None else np.zeros(total, dtype=bool)
     if batch.layout.all_or_nothing and row_refused.any():
         batch_refused = True
     row_counts = _row_counts(size, row_of, row_refused, refused, repeated)
@@ -183,11 +184,9 @@ def judge(
     state = "refused" if total and not len(positions) or batch_refused or not total else "accepted"
     if total and not len(positions) and result_counts["repeated"]:
         state = "accepted"
-    published = (
-        publishable(batch, positions, flag[positions], batch_id) if batch.table.columns else batch.rows.iloc[positions]
-    )
     quarantined = _quarantine(failures, measure, np.flatnonzero(refused), batch_refused)
-    return Verdict(state, batch, published, quarantined, findings, row_counts, result_counts, waived)
+    counts = (row_counts, result_counts, waived)
+    return Verdict(state, batch, positions, flag[positions], quarantined, findings, *counts, measure, exempt)
 
 
 def _censored(batch: StandardBatch, published: np.ndarray) -> int:
@@ -235,7 +234,7 @@ def _not_waived(rule: Rule, positions: np.ndarray, measure: Measure, waivers: It
         return positions
     rows = positions if rule.on == "row" else measure.row_of[positions]
     gone = np.zeros(len(positions), dtype=bool)
-    place = measure.rows["place_id"].astype("str").to_numpy()[rows]
+    place = texts_at(measure.rows["place_id"], rows)
     stamp = measure.stamp[rows]
     for waiver in mine:
         since, until = (int(t.timestamp() * 1_000_000) for t in (waiver.since, waiver.until))
@@ -265,7 +264,7 @@ def _quarantine(failures: list[Failures], measure: Measure, positions: np.ndarra
         codes[codes == ""] = "|BATCH"
     frame = {
         "source_row": batch.rows["source_row"].to_numpy()[rows],
-        "sheet": batch.rows["sheet"].astype("str").to_numpy()[rows],
+        "sheet": texts_at(batch.rows["sheet"], rows),
         "key": key_text(measure)(rows) if len(rows) else np.array([], dtype=object),
         "rules": pd.Series(codes).str.lstrip("|").to_numpy(),
     }
@@ -275,10 +274,9 @@ def _quarantine(failures: list[Failures], measure: Measure, positions: np.ndarra
         column = batch.results["column"].to_numpy()[positions]
         frame |= {"source_column": letters[column], "header": headers[column]}
         for name in ("parameter", "averaging_period", "value", "qualifier", "detection_limit", "unit", "result_text"):
-            values = batch.results[name].iloc[positions]
-            frame[name] = (
-                values.astype("str").to_numpy() if isinstance(values.dtype, pd.CategoricalDtype) else values.to_numpy()
-            )
+            values = batch.results[name]
+            text = isinstance(values.dtype, pd.CategoricalDtype)
+            frame[name] = texts_at(values, positions) if text else values.to_numpy()[positions]
     return pd.DataFrame(frame)
 
 
@@ -294,12 +292,11 @@ def key_text(measure: Measure) -> Callable[[np.ndarray], np.ndarray]:
             if good.any():
                 local = np.datetime_as_string((stamp[good] + CST).astype("datetime64[us]"), unit="m")
                 text[good] = [t + "+08:00" for t in local.tolist()]
-            written = rows["time_text"].astype("str").to_numpy()[positions]
-            text = np.where(good, text, written)
-            place = rows["place_id"].astype("str").to_numpy()[positions]
+            text = np.where(good, text, texts_at(rows["time_text"], positions))
+            place = texts_at(rows["place_id"], positions)
             return np.array([f"{p} {t}".strip() for p, t in zip(place, text, strict=True)], dtype=object)
         names = [n for n in ("subject", "rated_year", "decision_number") if n in rows] or ["name_text"]
-        parts = [rows[n].astype("str").str.replace(".0", "").to_numpy()[positions] for n in names]
+        parts = [texts_at(rows[n], positions) for n in names]
         return np.array([" ".join(p) for p in zip(*parts, strict=True)], dtype=object)
 
     return of
@@ -321,7 +318,7 @@ def _findings(failures: list[Failures], measure: Measure) -> pd.DataFrame:
         letters = np.array([c.letter for c in batch.columns] + [None], dtype=object)
         headers = np.array([c.header for c in batch.columns] + [None], dtype=object)
         message_zh, message_en = _messages(rule, positions, measure)
-        sheets = batch.rows["sheet"].astype("str").to_numpy()[rows]
+        sheets = texts_at(batch.rows["sheet"], rows)
         pieces.append(
             pd.DataFrame(
                 {
@@ -388,11 +385,11 @@ def _feeds(column: HeaderColumn, name: str) -> bool:
 def _shown(rule: Rule, positions: np.ndarray, measure: Measure) -> np.ndarray:
     """Give the text as written that a finding shows."""
     if rule.on == "result" and "result_text" in measure.results and rule.shown in (None, "result_text"):
-        return measure.results["result_text"].astype("object").to_numpy()[positions]
+        return texts_at(measure.results["result_text"], positions)
     column = measure.column(rule.on, rule.shown or rule.column)
     if column is None:
         return np.full(len(positions), "", dtype=object)
-    return column.iloc[positions].astype("str").to_numpy().astype(object)
+    return texts_at(column, positions)
 
 
 def _expected(rule: Rule, positions: np.ndarray, measure: Measure) -> np.ndarray:
@@ -413,10 +410,10 @@ def _messages(rule: Rule, positions: np.ndarray, measure: Measure) -> tuple[np.n
     zh = np.full(len(positions), base_zh, dtype=object)
     en = np.full(len(positions), base_en, dtype=object)
     if rule.on == "row" and rule.column in ("place_status", "record_status") and "place_hint" in measure.rows:
-        hints = measure.rows["place_hint"].astype("str").to_numpy()[positions]
+        hints = texts_at(measure.rows["place_hint"], positions)
         zh = np.array([f"{base_zh}。{hint}" if hint else base_zh for hint in hints], dtype=object)
     if rule.on == "result" and rule.column == "status" and "unreadable" in rule.arguments.get("values", ()):
-        texts = measure.results["result_text"].astype("object").to_numpy()[positions]
+        texts = texts_at(measure.results["result_text"], positions)
         zh = np.array([base_zh + _hint(text) for text in texts], dtype=object)
     return zh, en
 

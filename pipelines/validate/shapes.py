@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import datetime as dt
+import re
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from pipelines.batch import StandardBatch
-from pipelines.validate.features import CST, DAY, HOUR, NOT_A_TIME
-from schemas.loaders import Parameter, parameters
+from pipelines.batch import StandardBatch, Verdict
+from pipelines.validate.features import CST, DAY, HOUR, NOT_A_TIME, texts_at
+from schemas.loaders import Parameter, Table, parameters, stations, tables
 from schemas.states import reference_states
 
 PERIODS = {"1h": HOUR, "8h": 8 * HOUR, "24h": DAY}
+_NUMBER = re.compile(r"^-?\d+(\.\d+)?$")
 _PLACE = {"air": "station", "water": "section", "soil": "point"}
 
 
-def publishable(batch: StandardBatch, positions: np.ndarray, flag: np.ndarray, batch_id: str) -> pd.DataFrame:
-    """Shape the results at these positions as rows of the shared table.
+def publishable(verdict: Verdict, batch_id: str) -> pd.DataFrame:
+    """Shape what may go out as rows of the shared table.
 
     Returns
     -------
     DataFrame
         Columns of the contract in order, but ``recorded_from`` and ``recorded_until``, which publication gives.
     """
+    batch, positions, flag = verdict.batch, verdict.positions, verdict.flag
     make = _measured if batch.layout.medium else _registered
     made = make(batch, positions, flag)
     made["bureau"] = _constant(batch.bureau, len(positions))
@@ -63,10 +65,11 @@ def period_start(batch: StandardBatch, positions: np.ndarray) -> np.ndarray:
 
 
 def _month(local_days: np.ndarray) -> pd.Categorical:
-    months = local_days.astype("datetime64[M]")
-    distinct, codes = np.unique(months, return_inverse=True)
-    words = [str(month) for month in distinct]
-    return pd.Categorical.from_codes(codes.astype(np.int32), categories=pd.Index(words, dtype="str"))
+    months = local_days.astype("datetime64[M]").astype(np.int64)
+    first = int(months.min(initial=np.iinfo(np.int64).max)) if len(months) else 0
+    size = int(months.max()) - first + 1 if len(months) else 0
+    words = [str(np.datetime64(first + step, "M")) for step in range(size)]
+    return pd.Categorical.from_codes((months - first).astype(np.int32), categories=pd.Index(words, dtype="str"))
 
 
 def _measured(batch: StandardBatch, positions: np.ndarray, flag: np.ndarray) -> dict[str, object]:
@@ -166,6 +169,58 @@ _TO: dict[str, Callable[[np.ndarray], object]] = {
 }
 
 
-def batch_day(now: dt.datetime) -> dt.date:
-    """The day of an instant in China Standard Time."""
-    return (now + dt.timedelta(hours=8)).date()
+def side_tables(verdict: Verdict, batch_id: str) -> list[tuple[Table, pd.DataFrame]]:
+    """Give what a batch says beside its own table: the places it names, the names its enterprises bear."""
+    batch = verdict.batch
+    if not len(verdict.positions):
+        return []
+    at = np.unique(batch.results["row"].to_numpy()[verdict.positions])
+    if batch.layout.medium:
+        return [(tables()["station"], _stations(batch, at, batch_id))]
+    name = next((n for n in ("enterprise_name", "party_name") if n in batch.rows), None)
+    if name is None:
+        return []
+    frame = pd.DataFrame(
+        {
+            "bureau": batch.bureau,
+            "uscc": texts_at(batch.rows["uscc"], at),
+            "enterprise_name": texts_at(batch.rows[name], at),
+            "since": pd.array([None] * len(at), dtype="object"),
+            "source": batch.layout.layout,
+            "batch_id": batch_id,
+            "source_row": batch.rows["source_row"].to_numpy()[at],
+        }
+    )
+    frame = frame[frame["uscc"] != ""].drop_duplicates(["uscc", "enterprise_name"]).reset_index(drop=True)
+    return [(tables()["enterprise_name"], frame)] if len(frame) else []
+
+
+def _stations(batch: StandardBatch, at: np.ndarray, batch_id: str) -> pd.DataFrame:
+    rows = batch.rows
+    codes = rows["place_id"].cat.codes.to_numpy()[at]
+    _, first = np.unique(codes, return_index=True)
+    at = at[first]
+    known = {s.station_id: s for s in stations(batch.bureau)}
+    ids = texts_at(rows["place_id"], at)
+    found = [known.get(name) for name in ids]
+
+    def number(column: str) -> list[float | None]:
+        if column in rows:
+            texts = texts_at(rows[column], at)
+            return [float(t) if _NUMBER.match(t) else None for t in texts]
+        return [getattr(station, column) if station else None for station in found]
+
+    return pd.DataFrame(
+        {
+            "bureau": batch.bureau,
+            "station_id": ids,
+            "medium": batch.layout.medium,
+            "station_name": texts_at(rows["place_name"], at),
+            "since": pd.array([s.since if s else None for s in found], dtype="object"),
+            "longitude": pd.array(number("longitude"), dtype="Float64").to_numpy(dtype=float, na_value=np.nan),
+            "latitude": pd.array(number("latitude"), dtype="Float64").to_numpy(dtype=float, na_value=np.nan),
+            "area": texts_at(rows["area"], at),
+            "batch_id": batch_id,
+            "source_row": rows["source_row"].to_numpy()[at],
+        }
+    )

@@ -19,6 +19,8 @@ from pipelines.intake import Reader
 GOOD = "站点编码,站点名称,监测时间,PM2.5(μg/m3)\n1414A,缙云山,2026-04-01 00:00,35\n"
 ROOT = Path(__file__).resolve().parents[3]
 SHEET = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
+RELATIONS = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+PACKAGE = "http://schemas.openxmlformats.org/package/2006/relationships"
 REFUSED_BY_READING = {
     "enc_gbk_truncated.csv": "truncated",
     "enc_lone_surrogate.csv": "bad-text",
@@ -58,15 +60,19 @@ def workbook(path: Path, rows) -> Path:
     """Write a minimal workbook whose sheet is the given pieces of XML."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as out:
         out.writestr("[Content_Types].xml", "<Types/>")
-        names = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+        out.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{PACKAGE}">'
+            f'<Relationship Id="rId1" Type="{RELATIONS}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        )
         out.writestr(
             "xl/workbook.xml",
-            f'<workbook xmlns:r="{names}"><sheets><sheet name="数据" sheetId="1" r:id="rId1"/></sheets></workbook>',
+            f'<workbook xmlns:r="{RELATIONS}"><sheets><sheet name="数据" sheetId="1" r:id="rId1"/></sheets></workbook>',
         )
         out.writestr(
             "xl/_rels/workbook.xml.rels",
-            '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-            f'<Relationship Id="rId1" Type="{names}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
+            f'<Relationships xmlns="{PACKAGE}">'
+            f'<Relationship Id="rId1" Type="{RELATIONS}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
         )
         with out.open("xl/worksheets/sheet1.xml", "w", force_zip64=True) as sheet:
             sheet.write(SHEET.encode())
@@ -93,6 +99,7 @@ def test_a_file_becomes_a_grid_of_text_as_written(take):
     assert batch.sha256 == "".join(f"{byte:02x}" for byte in __import__("hashlib").sha256(GOOD.encode()).digest())
 
 
+@pytest.mark.slow
 def test_every_bad_file_is_refused_or_read_in_time_and_memory_and_the_good_one_after_is_read(shared, tmp_path):
     folder = shared / "badfiles"
     with (folder / "manifest.csv").open(encoding="utf-8") as stream:
@@ -105,7 +112,7 @@ def test_every_bad_file_is_refused_or_read_in_time_and_memory_and_the_good_one_a
         "from pipelines.batch import ReadLimits\n"
         "from pipelines.errors import RoadError\n"
         "from pipelines.intake import Reader\n"
-        "with Reader(ReadLimits()) as reader:\n"
+        "with Reader(ReadLimits(), keep_warm=True) as reader:\n"
         "    for i, path in enumerate(map(Path, sys.stdin.read().splitlines())):\n"
         "        begun = time.monotonic()\n"
         "        try:\n"
@@ -119,7 +126,10 @@ def test_every_bad_file_is_refused_or_read_in_time_and_memory_and_the_good_one_a
         "                 'peak': resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss}\n"
         "        print(json.dumps(said))\n"
     )
-    paths = [path for name in manifest for path in (folder / name, good)]
+    paths = []
+    for name in manifest:
+        paths += [folder / name, good] if name in REFUSED_BY_READING else [folder / name]
+    paths.append(good)
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],
         input="\n".join(map(str, paths)),
@@ -130,10 +140,11 @@ def test_every_bad_file_is_refused_or_read_in_time_and_memory_and_the_good_one_a
     )
     answers = [json.loads(line) for line in done.stdout.splitlines()]
     assert [answer["name"] for answer in answers] == [path.name for path in paths]
-    for answer in answers[1::2]:
-        assert answer["rows"] == 2
-    for answer in answers[::2]:
+    for answer in answers:
         name = answer["name"]
+        if name == good.name:
+            assert answer["rows"] == 2
+            continue
         assert answer["seconds"] < 10 and answer["peak"] < 512 * 1024, name
         if name in REFUSED_BY_READING:
             assert answer.get("code") == REFUSED_BY_READING[name], answer

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.batch import ReadLimits
-from pipelines.errors import IntakeError, TooLarge, UnreadableText
+from pipelines.errors import TooLarge, UnreadableText
 from pipelines.intake.text import SENTINEL, decode
 
 LIMITS = ReadLimits()
@@ -106,12 +106,6 @@ def test_two_marks_are_removed_and_noted(tmp_path):
     decoded = decode(source, tmp_path / "text", LIMITS)
     assert (tmp_path / "text").read_bytes() == "站点\n".encode() + SENTINEL
     assert [note.what for note in decoded.normalised] == ["double-bom"]
-
-
-def test_a_surrogate_in_gb18030_is_refused(tmp_path):
-    lone = b"\x83\x36\xc7\x38"
-    with pytest.raises(IntakeError):
-        taken(tmp_path, "站点名称".encode("gb18030") + lone + b"\n")
 
 
 def test_a_line_is_limited_and_its_row_named(tmp_path):

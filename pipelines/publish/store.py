@@ -1,0 +1,344 @@
+"""The table store: Delta Lake, all or nothing, versions. No other module touches it.
+
+A table lies in a local folder or at an address like ``s3://bucket/tables``. Data files are immutable; a version is
+one line of the log. Two facts the log keeps for us: each publication is an application transaction under its batch
+id (so that it happens once), and the commit names the files it added with their SHA-256.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.fs as pa_fs
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.fs import DeltaStorageHandler
+from deltalake.transaction import AddAction, RemoveAction
+
+from pipelines.errors import PublishError
+from pipelines.publish import datafiles
+from schemas.contracts import Table, tables
+
+CONFIGURATION = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "50"}
+
+
+class Overtaken(Exception):
+    """Somebody else committed first; read again and decide again."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """One data file of a shared table, with the hash the nightly scrub compares."""
+
+    table: str
+    path: str
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LiveFile:
+    """A data file of the opened version, with what the log says of it."""
+
+    path: str
+    bytes: int
+    rows: int
+    partition: str | None
+    low: dict[str, Any]
+    high: dict[str, Any]
+    nulls: dict[str, int]
+
+
+class Shared:
+    """One shared table at one version."""
+
+    def __init__(self, delta: DeltaTable, table: Table, address: str, options: dict[str, str] | None) -> None:
+        self.delta = delta
+        self.table = table
+        self.address = address
+        self.options = options
+        self.folder = None if "://" in address else Path(address)
+        self._files: list[LiveFile] | None = None
+
+    @property
+    def version(self) -> int:
+        """The version that is open."""
+        return int(self.delta.version())
+
+    @property
+    def files(self) -> list[LiveFile]:
+        """The data files of the version, by path."""
+        if self._files is None:
+            self._files = _live(self.delta, self.table)
+        return self._files
+
+    # -- what publications did --------------------------------------------------------------------------------
+
+    def committed(self, batch_id: str) -> tuple[int, dict[str, Any]] | None:
+        """Find the version a batch made, with what was noted on it."""
+        version = self.delta.transaction_version(batch_id)
+        if version is None:
+            return None
+        newest_first = self.delta.history(self.version - version + 1)
+        return version, newest_first[-1]
+
+    def publications(self, after: int = -1) -> list[tuple[int, dict[str, Any]]]:
+        """List the commits of batches after a version, in order, each with what was noted on it."""
+        missing = self.version - after
+        history = self.delta.history(missing) if missing > 0 else []
+        return [(int(entry["version"]), entry) for entry in reversed(history) if "batch_id" in entry]
+
+    # -- files ------------------------------------------------------------------------------------------------
+
+    def local(self, path: str) -> Path:
+        """Where a data file can be read; a remote one is fetched once."""
+        if self.folder is not None:
+            return self.folder / path
+        kept = Path(tempfile.gettempdir()) / f"gongzhi-{os.getuid()}" / self.table.table / path
+        if not kept.exists():
+            kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            part = kept.with_name(f".{uuid.uuid4().hex}.part")
+            with self._remote().open_input_stream(path) as source, open(part, "wb") as target:
+                shutil.copyfileobj(source, target)
+            part.replace(kept)
+        return kept
+
+    def add(
+        self, batch_id: str, partition: str | None, groups: Iterable[pa.Table], number: int
+    ) -> tuple[AddAction, DataFile]:
+        """Write one data file and bring it to its place; it counts only once it is committed."""
+        prefix = f"{self.table.partition}={partition}/" if self.table.partition else ""
+        path = f"{prefix}{_stem(batch_id)}-{number:04d}-{uuid.uuid4().hex[:8]}.parquet"
+        with tempfile.TemporaryDirectory() if self.folder is None else _nothing() as staging:
+            place = (self.folder or Path(staging or "")) / path
+            place.parent.mkdir(parents=True, exist_ok=True)
+            part = place.with_name(f".{place.name}.part")
+            try:
+                made = datafiles.write(part, groups, self.table)
+                os.replace(part, place)
+            finally:
+                part.unlink(missing_ok=True)
+            datafiles.flush(place.parent)
+            if self.folder is None:
+                with open(place, "rb") as source, self._remote().open_output_stream(path) as target:
+                    shutil.copyfileobj(source, target, 2**20)
+        values = {self.table.partition: partition} if self.table.partition else {}
+        action = AddAction(path, made.bytes, values, int(time.time() * 1000), True, json.dumps(made.stats))
+        return action, DataFile(self.table.table, path, made.sha256, made.bytes)
+
+    def discard(self, paths: Iterable[str]) -> None:
+        """Remove files that were written and never committed."""
+        for path in paths:
+            if self.folder is not None:
+                (self.folder / path).unlink(missing_ok=True)
+            else:
+                self._remote().delete_file(path)
+
+    def sweep(self, batch_id: str) -> None:
+        """Remove what an earlier, killed try of this batch left behind (local tables, under the lock)."""
+        if self.folder is None:
+            return
+        live = {file.path for file in self.files}
+        for pattern in (f"{_stem(batch_id)}-*.parquet", ".*.parquet.part"):
+            for found in self.folder.glob(f"*/{pattern}" if self.table.partition else pattern):
+                if found.relative_to(self.folder).as_posix() not in live:
+                    found.unlink(missing_ok=True)
+
+    def _remote(self) -> pa_fs.FileSystem:
+        return pa_fs.PyFileSystem(DeltaStorageHandler(self.address, self.options))
+
+    # -- one commit -------------------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        batch_id: str,
+        added: list[tuple[AddAction, DataFile]],
+        removed: list[LiveFile],
+        notes: Mapping[str, Any],
+    ) -> int:
+        """Make the next version; exactly one after the opened one, or :class:`Overtaken`."""
+        version = self.version + 1
+        now = int(time.time() * 1000)
+        actions: list[Any] = [action for action, _ in added]
+        for file in removed:
+            values = {self.table.partition: file.partition} if self.table.partition else {}
+            actions.append(RemoveAction(file.path, True, now, file.bytes, values))
+        metadata = {
+            **notes,
+            "batch_id": batch_id,
+            "files": [asdict(file) for _, file in added],
+            "removed": [file.path for file in removed],
+        }
+        properties = CommitProperties(
+            custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(batch_id, version)]
+        )
+        partition = [self.table.partition] if self.table.partition else []
+        try:
+            self.delta.create_write_transaction(
+                actions, "append", self.delta.schema(), partition, commit_properties=properties
+            )
+        except CommitFailedError as error:
+            raise Overtaken(str(error)) from error
+        if self.folder is not None:
+            log = self.folder / "_delta_log"
+            datafiles.flush(log / f"{version:020d}.json")
+            datafiles.flush(log)
+        return version
+
+
+def _stem(batch_id: str) -> str:
+    return re.sub(r"[^A-Za-z0-9-]", "_", batch_id)
+
+
+class _nothing:
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, *args: object) -> None:
+        return None
+
+
+def address_of(table: str, tables_root: str) -> str:
+    """Where a table lies below the root."""
+    return f"{tables_root.rstrip('/')}/{table}"
+
+
+def open_table(table: Table, tables_root: str, storage_options: dict[str, str] | None = None) -> Shared | None:
+    """Open the newest version of a table, if there is one.
+
+    Raises
+    ------
+    PublishError
+        ``damaged-log``: the log cannot be read.
+    """
+    address = address_of(table.table, tables_root)
+    try:
+        delta = DeltaTable(address, storage_options=storage_options)
+    except TableNotFoundError:
+        return None
+    except (DeltaError, OSError) as error:
+        raise PublishError(
+            "damaged-log",
+            f"共享表 {table.table} 的日志无法读取：{error}；请用备份恢复或 gongzhi rebuild 重建",
+            f"the log of the shared table {table.table} cannot be read: {error}; restore it or run gongzhi rebuild",
+        ) from error
+    return Shared(delta, table, address, storage_options)
+
+
+def create_table(table: Table, tables_root: str, storage_options: dict[str, str] | None = None) -> Shared:
+    """Open a table; one that does not exist is made, empty, as version 0."""
+    found = open_table(table, tables_root, storage_options)
+    if found is not None:
+        return found
+    address = address_of(table.table, tables_root)
+    if "://" not in address:
+        Path(address).mkdir(parents=True, exist_ok=True)
+    DeltaTable.create(
+        address,
+        schema=datafiles.arrow_schema(table),
+        mode="ignore",
+        partition_by=[table.partition] if table.partition else None,
+        name=table.table,
+        description=f"{table.title_zh} / {table.title_en}",
+        configuration=CONFIGURATION,
+        storage_options=storage_options,
+    )
+    found = open_table(table, tables_root, storage_options)
+    assert found is not None
+    return found
+
+
+def _live(delta: DeltaTable, table: Table) -> list[LiveFile]:
+    rows = pa.table(delta.get_add_actions(flatten=True)).to_pylist()
+
+    def under(row: dict[str, Any], prefix: str) -> dict[str, Any]:
+        return {name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)}
+
+    return sorted(
+        (
+            LiveFile(
+                path=row["path"],
+                bytes=row["size_bytes"],
+                rows=row["num_records"],
+                partition=row.get(f"partition.{table.partition}"),
+                low=under(row, "min."),
+                high=under(row, "max."),
+                nulls=under(row, "null_count."),
+            )
+            for row in rows
+        ),
+        key=lambda file: file.path,
+    )
+
+
+def tables_status(tables_root: str, storage_options: dict[str, str] | None = None) -> list[dict[str, Any]]:
+    """Say of every shared table its version, files, rows, bytes, last batch and the time its rows span."""
+    return [_status(table, open_table(table, tables_root, storage_options)) for table in tables().values()]
+
+
+def _status(table: Table, shared: Shared | None) -> dict[str, Any]:
+    files = shared.files if shared is not None else []
+    newest = shared.delta.history(1)[0] if shared is not None else {}
+    clock = next((c.name for c in table.columns if c.name in table.key and c.type in ("timestamp", "date")), None)
+    low = [file.low[clock] for file in files if clock and file.low.get(clock) is not None]
+    high = [file.high[clock] for file in files if clock and file.high.get(clock) is not None]
+    return {
+        "table": table.table,
+        "title_zh": table.title_zh,
+        "title_en": table.title_en,
+        "version": shared.version if shared is not None else None,
+        "files": len(files),
+        "rows": sum(file.nulls.get("recorded_until") or 0 for file in files),
+        "rows_history": sum(file.rows for file in files),
+        "bytes": sum(file.bytes for file in files),
+        "last_batch": newest.get("batch_id"),
+        "recorded_at": newest.get("recorded_at"),
+        "since": min(low, default=None),
+        "until": max(high, default=None),
+    }
+
+
+def scrub(
+    tables_root: str, files: Iterable[Any], storage_options: dict[str, str] | None = None
+) -> list[tuple[Any, str]]:
+    """Compare data files with the hashes the records keep.
+
+    Parameters
+    ----------
+    files : iterable
+        Objects with ``table``, ``path``, ``sha256`` and ``bytes``.
+
+    Returns
+    -------
+    list of (file, reason)
+        The bad ones; ``missing``, ``size`` or ``hash``.
+    """
+    bad = []
+    known = tables()
+    opened: dict[str, Shared | None] = {}
+    for file in files:
+        if "://" in tables_root:
+            if file.table not in opened:
+                opened[file.table] = open_table(known[file.table], tables_root, storage_options)
+            shared = opened[file.table]
+            path = shared.local(file.path) if shared is not None else Path()
+        else:
+            path = Path(address_of(file.table, tables_root)) / file.path
+        if not path.is_file():
+            bad.append((file, "missing"))
+        elif path.stat().st_size != file.bytes:
+            bad.append((file, "size"))
+        elif datafiles.sha256(path) != file.sha256:
+            bad.append((file, "hash"))
+    return bad

@@ -1,0 +1,404 @@
+"""The four steps in order, for one batch: the picture of the system.
+
+``intake → standardise → validate → publish``. A kill at any point leaves a batch that :func:`resume` takes up where it
+stood, exactly once: every step before publication can be repeated with the same outcome (the clock of the judgement is
+the time of receipt), and publication itself is one transaction of the table store, under the batch's own number.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.batch import FINDING_COLUMNS, Normalisation, Outcome, Places, ReadLimits
+from pipelines.errors import GateRefused, RoadError, WrongSender
+from pipelines.intake.read import Reader, unpack
+from pipelines.intake.receive import digest, kept_path, receive
+from schemas.layouts import layouts
+from schemas.loaders import Bureau, bureaus, catalogue_hash
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from pipelines.batch import RawBatch, Verdict
+    from pipelines.validate.gate import Gate
+    from records.store import BatchRecord, Records
+
+DISPLAYED = 1000
+"""Findings shown in an outcome; all are kept beside the batch."""
+HISTORY_DAYS = 60
+SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".json", ".geojson", ".xml", ".zip", ".dat")
+
+
+@dataclass
+class Road:
+    """What a walk needs from outside: the home, its records, the clock, and the two child processes."""
+
+    places: Places
+    clock: Callable[[], datetime]
+    records: Records | None = None
+    limits: ReadLimits = field(default_factory=ReadLimits)
+    submitted_by: str = "cli"
+    warm: bool = False
+    reader: Reader = field(init=False)
+    gate: Gate | None = field(init=False, default=None)
+    progress: Callable[[str], None] = field(default=lambda step: None)
+
+    def __post_init__(self) -> None:
+        self.reader = Reader(self.limits, keep_warm=self.warm)
+
+    def start(self, *, gate: bool) -> None:
+        """Start the reading child, and the gate's, at once: their imports run beside everything else."""
+        self.reader.start()
+        if gate and self.gate is None:
+            from pipelines.validate.gate import Gate
+
+            self.gate = Gate(self.places.docs, keep_warm=self.warm)
+            self.gate.start()
+
+    def close(self) -> None:
+        """End the children."""
+        self.reader.close()
+        if self.gate is not None:
+            self.gate.close()
+
+    def __enter__(self) -> Road:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def site(self) -> Path | None:
+        """Facts of this home."""
+        return self.places.site_facts if self.places.site_facts.is_dir() else None
+
+    @property
+    def kept(self) -> Records:
+        """The records; a check has none."""
+        assert self.records is not None, "this road keeps nothing"
+        return self.records
+
+
+def judge_file(
+    road: Road, path: Path, name: str, bureau: Bureau, dataset: str | None, received: datetime, scratch: Path
+) -> tuple[RawBatch, Verdict, list[Normalisation]]:
+    """Walk one file as far as the verdict: read, recognise, standardise, judge."""
+    road.progress("read")
+    raw = road.reader.read(path, name, scratch)
+    from pipelines.intake.recognise import recognise
+    from pipelines.standardise import to_table
+    from pipelines.validate.judge import judge
+
+    road.progress("standardise")
+    found, notes = recognise(raw, layouts(bureau.bureau, road.site), dataset)
+    day = (received + timedelta(hours=8)).date()
+    batch = to_table(found, raw, bureau, day, road.site)
+    road.progress("judge")
+    verdict = judge(batch, received, waivers=_waivers(road, bureau), history=_history(road, batch.table.table, bureau))
+    return raw, verdict, [*raw.normalised, *notes, *batch.normalised]
+
+
+def check(road: Road, path: Path, bureau_code: str, dataset: str | None = None) -> Iterator[Outcome]:
+    """Judge a file (each member, if it is a zip) and keep nothing."""
+    with scratch_of(road) as scratch:
+        for name, member, refused in _members(road, path, scratch):
+            outcome = Outcome(name, bureau=bureau_code)
+            try:
+                if refused is not None:
+                    raise refused
+                bureau = _bureau(road, bureau_code)
+                outcome.sha256, outcome.rules = digest(member), catalogue_hash(road.site)
+                raw, verdict, notes = judge_file(road, member, name, bureau, dataset, road.clock(), scratch)
+                _tell(outcome, raw, verdict, notes)
+                outcome.state = "accepted" if verdict.state == "accepted" else "refused"
+            except RoadError as error:
+                outcome.state, outcome.error = "refused", error.as_json()
+            yield outcome
+
+
+def submit(road: Road, path: Path, bureau_code: str, dataset: str | None = None) -> Iterator[Outcome]:
+    """Walk a file (each member, if it is a zip) down the whole road."""
+    with scratch_of(road) as scratch:
+        container = None
+        for name, member, refused in _members(road, path, scratch):
+            outcome = Outcome(name, bureau=bureau_code)
+            if member != path and container is None:
+                container = digest(path)
+            try:
+                bureau = _bureau(road, bureau_code)
+                if dataset == "experts":
+                    raise _no_roster()
+                batch, repeated = receive(
+                    member,
+                    name,
+                    bureau.bureau,
+                    road.places,
+                    road.kept,
+                    road.clock(),
+                    submitted_by=road.submitted_by,
+                    facts=catalogue_hash(road.site),
+                    limit=road.limits.file_bytes,
+                    dataset=dataset,
+                    container=container,
+                )
+            except RoadError as error:
+                outcome.state, outcome.error = "refused", error.as_json()
+                yield outcome
+                continue
+            if repeated:
+                yield first_outcome(road, batch, name)
+            elif refused is not None:
+                yield _refuse(road, batch, outcome, refused)
+            else:
+                with _held(road, batch.batch_id):
+                    batch = road.kept.batch(batch.batch_id)
+                    if batch.state == "received":
+                        yield walk(road, batch, scratch)
+                    else:
+                        yield first_outcome(road, batch, name, batch.state)
+
+
+def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
+    """Walk a received batch to its end: judged, gated, published; or refused, or held."""
+    records, bureau = road.kept, _bureau(road, batch.bureau)
+    outcome = Outcome(batch.file_name, batch.sha256, batch.bureau, batch_id=batch.batch_id, receipt=batch.receipt_number)
+    outcome.rules = batch.rules_hash
+    path = kept_path(road.places.uploads, batch.sha256)
+    try:
+        raw, verdict, notes = judge_file(
+            road, path, batch.file_name, bureau, batch.dataset_asked or None, batch.received_at, scratch
+        )
+        _tell(outcome, raw, verdict, notes)
+        if outcome.dataset == "experts":
+            raise _no_roster()
+    except RoadError as error:
+        return _refuse(road, batch, outcome, error)
+    told = {
+        "dataset": outcome.dataset, "layout": outcome.layout, "encoding": outcome.encoding, "rows": outcome.rows,
+        "results": outcome.results, "normalised": outcome.normalised,
+    }  # fmt: skip
+    if batch.state == "received":
+        batch = records.advance(batch.batch_id, "read", road.clock(), **{k: told[k] for k in ("dataset", "layout", "encoding")})
+    _keep(road, batch, verdict)
+    if batch.state in ("read", "held"):
+        batch = records.advance(batch.batch_id, "judged", road.clock(), **told)
+    _save_answers(road, batch, verdict)
+    if verdict.state == "refused":
+        records.advance(batch.batch_id, "refused", road.clock(), **told)
+        outcome.state = "refused"
+        return outcome
+    try:
+        road.progress("gate")
+        _gate(road, verdict, batch, scratch)
+        road.progress("publish")
+        outcome.tables = publish(road, verdict, batch)
+    except GateRefused as error:
+        records.advance(batch.batch_id, "held", road.clock(), error=error.as_json())
+        outcome.state, outcome.error = "held", error.as_json()
+        return outcome
+    outcome.state = "published"
+    return outcome
+
+
+def publish(road: Road, verdict: Verdict, batch: BatchRecord) -> list[dict[str, object]]:
+    """Write what may go out into the shared tables, each in one transaction, and record it."""
+    from pipelines.publish.catalogue import write_catalogue
+    from pipelines.publish.store import publish_table
+    from pipelines.validate.shapes import publishable, side_tables
+    from records.store import DataFile
+
+    publication = road.kept.begin_publication(batch.batch_id, road.clock())
+    going = [(verdict.batch.table, publishable(verdict, batch.batch_id)), *side_tables(verdict, batch.batch_id)]
+    told, files, retired = [], [], []
+    for table, frame in going:
+        done = publish_table(
+            frame,
+            table,
+            road.places.tables,
+            batch_id=batch.batch_id,
+            recorded_at=publication.recorded_at,
+            lock_dir=road.places.home / "locks",
+        )
+        told.append(done.change.as_json())
+        files += [DataFile(f.table, f.path, f.sha256, f.bytes) for f in done.files_added]
+        retired += [(table.table, path) for path in done.files_removed]
+    road.kept.finish_publication(batch.batch_id, told, files, road.clock(), retired)
+    write_catalogue(road.places.tables, road.places.catalogue, road.site)
+    return told
+
+
+def resume(road: Road) -> Iterator[Outcome]:
+    """Take up what a crash left unfinished; batches another process is walking are left to it."""
+    for batch in road.kept.unfinished():
+        if not kept_path(road.places.uploads, batch.sha256).exists():
+            continue
+        with _held(road, batch.batch_id, wait=False) as mine:
+            if not mine:
+                continue
+            batch = road.kept.batch(batch.batch_id)
+            if batch.state in ("received", "read", "judged"):
+                road.start(gate=True)
+                with scratch_of(road) as scratch:
+                    yield walk(road, batch, scratch)
+
+
+def first_outcome(road: Road, batch: BatchRecord, name: str, state: str = "repeated") -> Outcome:
+    """Answer from the records: a repeat gets the first receipt and its counts."""
+    outcome = Outcome(name, batch.sha256, batch.bureau, batch.dataset, batch.layout, batch.encoding, state)
+    outcome.batch_id, outcome.receipt, outcome.rules = batch.batch_id, batch.receipt_number, batch.rules_hash
+    outcome.rows = {**outcome.rows, **batch.rows}
+    outcome.results = {**outcome.results, **batch.results}
+    outcome.tables, outcome.normalised, outcome.error = batch.tables, batch.normalised, batch.error
+    folder = road.places.batches / batch.batch_id
+    if (folder / "findings.parquet").exists():
+        from pipelines.validate.keep import findings
+
+        frame = findings(folder)
+        outcome.findings, outcome.findings_total = _displayed(frame), len(frame)
+    return outcome
+
+
+def _refuse(road: Road, batch: BatchRecord, outcome: Outcome, error: RoadError) -> Outcome:
+    outcome.state, outcome.error = "refused", error.as_json()
+    outcome.sha256, outcome.batch_id, outcome.receipt = batch.sha256, batch.batch_id, batch.receipt_number
+    outcome.rules = batch.rules_hash
+    road.kept.advance(batch.batch_id, "refused", road.clock(), error=outcome.error)
+    return outcome
+
+
+def _no_roster() -> WrongSender:
+    return WrongSender(
+        "no-roster",
+        "专家名单含个人信息，只能预检（check）：专家库登记尚未启用，文件未保存",
+        "an expert list holds personal data: only check takes it until the expert registry is there; nothing was kept",
+    )
+
+
+def _bureau(road: Road, code: str) -> Bureau:
+    known = bureaus(road.site)
+    if code not in known:
+        raise WrongSender(
+            "unknown-bureau",
+            f"不认识的报送单位“{code}”；已登记：{'、'.join(known)}",
+            f"unknown bureau {code!r}; known: {', '.join(known)}",
+        )
+    return known[code]
+
+
+def _members(road: Road, path: Path, scratch: Path) -> Iterator[tuple[str, Path, RoadError | None]]:
+    """Give the files of an upload, or the upload itself with the reason it cannot be unpacked."""
+    try:
+        yield from ((name, member, None) for name, member in unpack(path, path.name, road.limits, scratch))
+    except RoadError as error:
+        yield path.name, path, error
+
+
+def _tell(outcome: Outcome, raw: RawBatch, verdict: Verdict, notes: list[Normalisation]) -> None:
+    outcome.encoding, outcome.dataset, outcome.layout = raw.encoding, verdict.batch.dataset, verdict.batch.layout.layout
+    outcome.rows, outcome.results = verdict.row_counts, verdict.result_counts
+    outcome.normalised = [note.as_json() for note in notes]
+    outcome.findings, outcome.findings_total = _displayed(verdict.findings), len(verdict.findings)
+
+
+def _displayed(frame: pd.DataFrame) -> list[dict[str, object]]:
+    """Give the findings shown, as plain values."""
+    shown = frame.head(DISPLAYED)
+    columns = {name: shown[name].tolist() for name in FINDING_COLUMNS}
+    return [
+        {name: (None if value is None or value != value else value) for name, value in zip(columns, values, strict=True)}
+        for values in zip(*columns.values(), strict=True)
+    ]
+
+
+def _keep(road: Road, batch: BatchRecord, verdict: Verdict) -> None:
+    from pipelines.validate.keep import keep
+
+    keep(verdict, road.places.batches / batch.batch_id)
+
+
+def _gate(road: Road, verdict: Verdict, batch: BatchRecord, scratch: Path) -> None:
+    if not len(verdict.positions):
+        return
+    if road.gate is None:
+        road.start(gate=True)
+    assert road.gate is not None
+    road.gate.run(verdict, batch.batch_id, batch.received_at, scratch)
+
+
+def _waivers(road: Road, bureau: Bureau) -> list[object]:
+    if road.records is None:
+        return []
+    from records.waivers import waivers
+
+    return list(waivers(road.records, at=road.clock(), bureau=bureau.bureau))
+
+
+def _history(road: Road, table: str, bureau: Bureau) -> pd.DataFrame | None:
+    """Medians of what this bureau published lately, where there is something."""
+    if not (Path(road.places.tables) / table / "_delta_log").exists():
+        return None
+    from pipelines.publish.store import history_medians
+
+    return history_medians(table, road.places.tables, bureau.bureau, days=HISTORY_DAYS)
+
+
+def _save_answers(road: Road, batch: BatchRecord, verdict: Verdict) -> None:
+    """Keep the uploader's explanations, so that later files that bring the same value carry them."""
+    answers = verdict.batch.answers
+    if not answers:
+        return
+    from records.waivers import Answer, save_answers
+
+    rows = {row for row, _ in answers}
+    frame = verdict.findings[verdict.findings["row"].isin(rows)].head(10_000)
+    save_answers(
+        road.kept,
+        [
+            Answer(
+                batch.bureau, f.rule, f.key, f.header or "", f.value, answers[(int(f.row), "")], batch.submitted_by,
+                batch.batch_id, batch.received_at,
+            )
+            for f in frame.itertuples()
+        ],
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def scratch_of(road: Road) -> Iterator[Path]:
+    folder = road.places.home / "scratch"
+    base = folder if road.places.home.is_dir() else None
+    if base is not None:
+        base.mkdir(exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix="walk-", dir=base))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _held(road: Road, batch_id: str, *, wait: bool = True) -> Iterator[bool]:
+    """Hold a batch for this process; the lock goes with the process, however it ends."""
+    folder = road.places.home / "locks"
+    folder.mkdir(parents=True, exist_ok=True)
+    # a fixed set of lock files: removing one that somebody waits on would let two processes in
+    path = folder / f"batch-{int(batch_id[-12:], 16) % 1024:04d}.lock"
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            yield False
+            return
+        yield True
+    finally:
+        os.close(handle)

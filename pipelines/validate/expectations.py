@@ -1,0 +1,149 @@
+"""Facts → expectations: the rules and table contracts as Great Expectations configurations, written as plain data.
+
+One configuration is a dict of ``type``, ``kwargs`` and ``meta``, as Great Expectations itself stores it; nothing here
+imports it. ``native`` speaks of rows and is used for frames of moderate size; ``aggregate`` speaks of the extremes and
+the distinct values of columns that hold only what a rule looks at, so that its cost does not grow with failures.
+``meta["rules"]`` says which rules (or which clause of the contract) an expectation stands for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from schemas.loaders import Table
+from schemas.rules import Rule
+
+Config = dict[str, Any]
+LOW, HIGH = "plausible_low", "plausible_high"
+"""Columns with the bounds that parameters.csv gives for the parameter of each row."""
+NOTHING = "\x00"
+"""A word no column holds: a value set is never empty."""
+
+
+def config(kind: str, rules: list[str], **kwargs: object) -> Config:
+    """Write one expectation."""
+    return {"type": f"expect_{kind}", "kwargs": kwargs, "meta": {"rules": rules}}
+
+
+def scaled(rule: Rule) -> str:
+    """Name the column a value may not exceed: ``other``, multiplied by ``factor`` where that is not one."""
+    factor = float(rule.arguments.get("factor", 1.0))
+    other = str(rule.arguments["other"])
+    return other if factor == 1.0 else f"{other}*{factor:g}"
+
+
+def native(rule: Rule, columns: Collection[str], column: str | None = None) -> list[Config]:
+    """Compile one rule to expectations on rows.
+
+    Parameters
+    ----------
+    rule : Rule
+    columns : collection of str
+        Columns of the frame; a condition on a column that is not there is none, as for the judge.
+    column : str, optional
+        Column that stands for the rule's own (``rule.column``).
+    """
+    name = column or rule.column
+    terms = [f"{key} in {list(values)!r}" for key, values in rule.where.items() if key in columns]
+    scope = {"row_condition": " and ".join(terms), "condition_parser": "pandas"} if terms else {}
+    codes, arguments = [rule.code], rule.arguments
+    pair = {"or_equal": True, "ignore_row_if": "either_value_is_missing", **scope}
+    match rule.check:
+        case "one_of":
+            return [config("column_values_to_be_in_set", codes, column=name, value_set=arguments["values"], **scope)]
+        case "none_of":
+            return [
+                config("column_values_to_not_be_in_set", codes, column=name, value_set=arguments["values"], **scope)
+            ]
+        case "within":
+            return [config("column_values_to_be_between", codes, column=name, **_bounds(arguments), **scope)]
+        case "present":
+            return [config("column_values_to_not_be_null", codes, column=name, **scope)]
+        case "matches":
+            pattern = rf"\A(?:{arguments['pattern']})"
+            return [config("column_values_to_match_regex", codes, column=name, regex=pattern, **scope)]
+        case "not_above":
+            return [_a_over_b(codes, scaled(rule), name, pair)]
+        case "within_facts":
+            return [_a_over_b(codes, name, LOW, pair), _a_over_b(codes, HIGH, name, pair)]
+    raise ValueError(f"{rule.code}: no expectation for {rule.check!r}")
+
+
+def _a_over_b(codes: list[str], a: str, b: str, options: dict[str, Any]) -> Config:
+    return config("column_pair_values_a_to_be_greater_than_b", codes, column_A=a, column_B=b, **options)
+
+
+def _bounds(arguments: dict[str, Any]) -> dict[str, float]:
+    sides = {"min_value": arguments.get("low"), "max_value": arguments.get("high")}
+    return {side: bound for side, bound in sides.items() if bound is not None}
+
+
+def merged(configs: Iterable[Config]) -> list[Config]:
+    """Join the ``none_of`` expectations on one column and scope: the cost of a small run is their number."""
+    kept: dict[object, Config] = {}
+    for number, one in enumerate(configs):
+        kwargs = one["kwargs"]
+        joinable = one["type"] == "expect_column_values_to_not_be_in_set"
+        key = (kwargs["column"], kwargs.get("row_condition")) if joinable else number
+        words = dict.fromkeys(kwargs["value_set"], one["meta"]["rules"][0]) if joinable else {}
+        if key not in kept:
+            kept[key] = {**one, "kwargs": dict(kwargs), "meta": {**one["meta"], **({"words": words} if words else {})}}
+        else:
+            known = kept[key]
+            known["kwargs"]["value_set"] = [*known["kwargs"]["value_set"], *kwargs["value_set"]]
+            known["meta"]["rules"] = [*known["meta"]["rules"], *one["meta"]["rules"]]
+            known["meta"]["words"] |= words
+    return list(kept.values())
+
+
+def words_within(codes: list[str], column: str, words: Iterable[str]) -> Config:
+    """Expect of a column that its distinct words are among these."""
+    allowed = sorted(set(words)) or [NOTHING]
+    return config("column_distinct_values_to_be_in_set", codes, column=column, value_set=allowed)
+
+
+def extremes_within(codes: list[str], column: str, low: float | None, high: float | None) -> list[Config]:
+    """Expect of a column that its smallest and its greatest value lie within bounds."""
+    found = []
+    if low is not None:
+        found.append(config("column_min_to_be_between", codes, column=column, min_value=low))
+    if high is not None:
+        found.append(config("column_max_to_be_between", codes, column=column, max_value=high))
+    return found
+
+
+def contract(table: Table, names: list[str], rows: int, *, by_row: bool) -> list[Config]:
+    """Expect the shape of the shared table: its columns in order, nothing missing that must be there, the row count.
+
+    Parameters
+    ----------
+    table : Table
+    names : list of str
+        Columns that go out; publication adds the record time.
+    rows : int
+        The judge's count.
+    by_row : bool
+        With the expectations on rows (uniqueness of the compound key); else the caller checks a key column.
+    """
+    found = [
+        config("table_columns_to_match_ordered_list", ["columns"], column_list=names),
+        config("table_row_count_to_equal", ["row-count"], value=rows),
+    ]
+    for column in table.columns:
+        if column.nullable or column.name not in names:
+            continue
+        rule = [f"not-null:{column.name}"]
+        if by_row:
+            found.append(config("column_values_to_not_be_null", rule, column=column.name))
+        else:
+            kind = "column_proportion_of_non_null_values_to_be_between"
+            found.append(config(kind, rule, column=column.name, min_value=1))
+    if by_row:
+        # a missing part of the key equals a missing part, as the store compares
+        found.append(
+            config(
+                "compound_columns_to_be_unique", ["key"], column_list=list(table.key), ignore_row_if="never"
+            )
+        )
+    return found

@@ -1,0 +1,1 @@
+"""Where things are put together: settings, the command line, and (later) the web portal."""
