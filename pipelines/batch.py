@@ -301,6 +301,10 @@ class Publication:
     tables: tuple[TableChange, ...]
 
 
+ROW_COUNTS = ("read", "clean", "partial", "refused", "repeated")
+RESULT_COUNTS = ("read", "published", "quarantined", "repeated", "missing", "censored", "flagged")
+
+
 @dataclass
 class Outcome:
     """What the caller is told about one file; ``as_json`` is the object of design §10."""
@@ -326,7 +330,3 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         """Give the JSON object of ``check`` and ``submit``."""
         return {name: getattr(self, name) for name in self.__dataclass_fields__}
-
-
-ROW_COUNTS = ("read", "clean", "partial", "refused", "repeated")
-RESULT_COUNTS = ("read", "published", "quarantined", "repeated", "missing", "censored", "flagged")

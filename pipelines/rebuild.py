@@ -42,13 +42,26 @@ def rebuild(road: Road, *, replace: bool = False) -> Iterator[tuple[str, str, bo
                 )
             path = kept_path(places.uploads, batch.sha256)
             if not path.exists():
-                yield f"{batch.batch_id}：原文件缺失 {path.name}", f"{batch.batch_id}: the upload {path.name} is missing", False
+                yield (
+                    f"{batch.batch_id}：原文件缺失 {path.name}",
+                    f"{batch.batch_id}: the upload {path.name} is missing",
+                    False,
+                )
                 continue
             with scratch_of(copy) as scratch:
                 _, verdict, _ = judge_file(
-                    copy, path, batch.file_name, known[batch.bureau], batch.dataset_asked or None, batch.received_at, scratch
+                    copy,
+                    path,
+                    batch.file_name,
+                    known[batch.bureau],
+                    batch.dataset_asked or None,
+                    batch.received_at,
+                    scratch,
                 )
-                going = [(verdict.batch.table, publishable(verdict, batch.batch_id)), *side_tables(verdict, batch.batch_id)]
+                going = [
+                    (verdict.batch.table, publishable(verdict, batch.batch_id)),
+                    *side_tables(verdict, batch.batch_id),
+                ]
                 for table, frame in going:
                     done = publish_table(
                         frame,

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pipelines.batch import RawBatch, Verdict
     from pipelines.validate.gate import Gate
     from records.store import BatchRecord, Records
+    from records.waivers import Waiver
 
 DISPLAYED = 1000
 """Findings shown in an outcome; all are kept beside the batch."""
@@ -170,7 +171,9 @@ def submit(road: Road, path: Path, bureau_code: str, dataset: str | None = None)
 def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
     """Walk a received batch to its end: judged, gated, published; or refused, or held."""
     records, bureau = road.kept, _bureau(road, batch.bureau)
-    outcome = Outcome(batch.file_name, batch.sha256, batch.bureau, batch_id=batch.batch_id, receipt=batch.receipt_number)
+    outcome = Outcome(
+        batch.file_name, batch.sha256, batch.bureau, batch_id=batch.batch_id, receipt=batch.receipt_number
+    )
     outcome.rules = batch.rules_hash
     path = kept_path(road.places.uploads, batch.sha256)
     try:
@@ -187,7 +190,9 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
         "results": outcome.results, "normalised": outcome.normalised,
     }  # fmt: skip
     if batch.state == "received":
-        batch = records.advance(batch.batch_id, "read", road.clock(), **{k: told[k] for k in ("dataset", "layout", "encoding")})
+        batch = records.advance(
+            batch.batch_id, "read", road.clock(), **{k: told[k] for k in ("dataset", "layout", "encoding")}
+        )
     _keep(road, batch, verdict)
     if batch.state in ("read", "held"):
         batch = records.advance(batch.batch_id, "judged", road.clock(), **told)
@@ -314,7 +319,10 @@ def _displayed(frame: pd.DataFrame) -> list[dict[str, object]]:
     shown = frame.head(DISPLAYED)
     columns = {name: shown[name].tolist() for name in FINDING_COLUMNS}
     return [
-        {name: (None if value is None or value != value else value) for name, value in zip(columns, values, strict=True)}
+        {
+            name: (None if value is None or value != value else value)
+            for name, value in zip(columns, values, strict=True)
+        }
         for values in zip(*columns.values(), strict=True)
     ]
 
@@ -334,7 +342,7 @@ def _gate(road: Road, verdict: Verdict, batch: BatchRecord, scratch: Path) -> No
     road.gate.run(verdict, batch.batch_id, batch.received_at, scratch)
 
 
-def _waivers(road: Road, bureau: Bureau) -> list[object]:
+def _waivers(road: Road, bureau: Bureau) -> list[Waiver]:
     if road.records is None:
         return []
     from records.waivers import waivers
@@ -360,20 +368,29 @@ def _save_answers(road: Road, batch: BatchRecord, verdict: Verdict) -> None:
 
     rows = {row for row, _ in answers}
     frame = verdict.findings[verdict.findings["row"].isin(rows)].head(10_000)
+    columns = (frame[name].tolist() for name in ("row", "rule", "key", "header", "value"))
     save_answers(
         road.kept,
         [
             Answer(
-                batch.bureau, f.rule, f.key, f.header or "", f.value, answers[(int(f.row), "")], batch.submitted_by,
-                batch.batch_id, batch.received_at,
+                bureau=batch.bureau,
+                rule=rule,
+                key=key,
+                header=header or "",
+                value=value,
+                text=answers[(int(row), "")],
+                author=batch.submitted_by,
+                batch_id=batch.batch_id,
+                created_at=batch.received_at,
             )
-            for f in frame.itertuples()
+            for row, rule, key, header, value in zip(*columns, strict=True)
         ],
-    )  # fmt: skip
+    )
 
 
 @contextlib.contextmanager
 def scratch_of(road: Road) -> Iterator[Path]:
+    """Give a walk its own scratch folder, gone afterwards."""
     folder = road.places.home / "scratch"
     base = folder if road.places.home.is_dir() else None
     if base is not None:

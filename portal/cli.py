@@ -49,9 +49,7 @@ Home = Annotated[
     Path | None, typer.Option("--home", help=say("数据目录（或 GONGZHI_HOME）", "home folder (or GONGZHI_HOME)"))
 ]
 Bureau = Annotated[str, typer.Option("--bureau", "-b", help=say("报送单位代码，如 beibei", "sender, e.g. beibei"))]
-Dataset = Annotated[
-    str | None, typer.Option("--dataset", "-d", help="air | water | soil | credit | penalty | experts")
-]
+Dataset = Annotated[str | None, typer.Option("--dataset", "-d", help="air | water | soil | credit | penalty | experts")]
 Json = Annotated[bool, typer.Option("--json", help=say("输出 JSON，每个文件一行", "print JSON, one line a file"))]
 Files = Annotated[list[Path], typer.Argument(help=say("文件", "files"))]
 
@@ -133,7 +131,13 @@ def _progress(files: list[Path]) -> Iterator[tuple[Callable[[str], None], Callab
 
 
 def _run(
-    files: list[Path], as_json: bool, make: Callable[[Callable[[str], None]], Road], *, whole: bool, bureau: str, dataset: str | None
+    files: list[Path],
+    as_json: bool,
+    make: Callable[[Callable[[str], None]], Road],
+    *,
+    whole: bool,
+    bureau: str,
+    dataset: str | None,
 ) -> None:
     """Walk files and tell the outcomes as they come."""
     from portal.show import exit_code, outcome_lines
@@ -145,7 +149,12 @@ def _run(
 
         if whole:
             for late in resume(road):
-                words(say(f"补完上次中断的批次 {late.batch_id}：{late.state}", f"finished interrupted batch {late.batch_id}: {late.state}"))
+                words(
+                    say(
+                        f"补完上次中断的批次 {late.batch_id}：{late.state}",
+                        f"finished interrupted batch {late.batch_id}: {late.state}",
+                    )
+                )
         for path in files:
             for outcome in (submit if whole else check)(road, path, bureau, dataset):
                 outcomes.append(outcome)
@@ -200,7 +209,9 @@ def init(home: Home = None) -> None:
         words(line)
 
 
-@app.command(help=say("演示：把两地的示例文件走完全程", "walk the example deliveries of both bureaus down the whole road"))
+@app.command(
+    help=say("演示：把两地的示例文件走完全程", "walk the example deliveries of both bureaus down the whole road")
+)
 def demo(home: Home = None) -> None:
     """Tell the whole story on the example deliveries.
 
@@ -216,7 +227,9 @@ def demo(home: Home = None) -> None:
 
 
 @app.command(help=say("为不认识的文件起草格式", "draft a layout for an unknown file"))
-def propose(file: Annotated[Path, typer.Argument()], bureau: Bureau, dataset: Dataset = None, home: Home = None) -> None:
+def propose(
+    file: Annotated[Path, typer.Argument()], bureau: Bureau, dataset: Dataset = None, home: Home = None
+) -> None:
     """Draft a layout TOML for a file.
 
     Example: gongzhi propose monthly.xlsx --bureau beibei > bureaus/beibei/monthly.toml
@@ -248,7 +261,11 @@ def template(
     from schemas.layouts import DATASETS
 
     if dataset not in DATASETS:
-        stop(Exit.USE, f"没有数据集 {dataset}；可选：{'、'.join(DATASETS)}", f"no data set {dataset}; there are {', '.join(DATASETS)}")
+        stop(
+            Exit.USE,
+            f"没有数据集 {dataset}；可选：{'、'.join(DATASETS)}",
+            f"no data set {dataset}; there are {', '.join(DATASETS)}",
+        )
     places = read_settings().places(home)
     site = places.site_facts if places is not None and places.site_facts.is_dir() else None
     write_template(dataset, output, bureau, site)
@@ -287,7 +304,9 @@ def receipt(batch: Annotated[str, typer.Argument()], home: Home = None) -> None:
         from records.keys import KeyRing
         from records.receipts import receipt_document, write_receipt
 
-        sys.stdout.write(write_receipt(receipt_document(*records.batch_on_chain(batch), KeyRing.open(places.keys).current())))
+        sys.stdout.write(
+            write_receipt(receipt_document(*records.batch_on_chain(batch), KeyRing.open(places.keys).current()))
+        )
 
 
 @app.command(help=say("批次列表", "list batches"))
@@ -317,7 +336,10 @@ def batches(
             )
             for b in found
         ]  # fmt: skip
-        head = say("收到,批次,单位,数据集,状态,发布,隔离,文件", "received,batch,bureau,dataset,state,published,quarantined,file")
+        head = say(
+            "收到,批次,单位,数据集,状态,发布,隔离,文件",
+            "received,batch,bureau,dataset,state,published,quarantined,file",
+        )
         for line in plain_table(head.split(","), rows):
             data(line)
 
@@ -346,10 +368,17 @@ def tables(as_json: Json = False, home: Home = None) -> None:
             data(line)
 
 
-@app.command(help=say("用 SQL 查询共享数据（每张表是当前有效行，<表>_history 是全部）", "query the shared tables (each a view of current rows, <table>_history of all)"))
+@app.command(
+    help=say(
+        "用 SQL 查询共享数据（每张表是当前有效行，<表>_history 是全部）",
+        "query the shared tables (each a view of current rows, <table>_history of all)",
+    )
+)
 def query(
     sql: Annotated[str, typer.Argument()],
-    as_of: Annotated[str | None, typer.Option("--as-of", help=say("当时所知：时刻或日期", "as known then: time or date"))] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help=say("当时所知：时刻或日期", "as known then: time or date"))
+    ] = None,
     format: Annotated[str, typer.Option("--format", "-f", help="table | csv | json | parquet")] = "table",
     output: Annotated[Path | None, typer.Option("--output", "-o")] = None,
     home: Home = None,
@@ -379,11 +408,18 @@ def changes(
     print_changes(places_of(home), table, since, format)
 
 
-@app.command(help=say("核验：receipt 文件、chain 证据链、tables 数据文件；不带参数则核验全部", "verify a receipt FILE, the chain, the tables; all without arguments"))
+@app.command(
+    help=say(
+        "核验：receipt 文件、chain 证据链、tables 数据文件；不带参数则核验全部",
+        "verify a receipt FILE, the chain, the tables; all without arguments",
+    )
+)
 def verify(
     what: Annotated[str | None, typer.Argument(help="receipt | chain | tables")] = None,
     file: Annotated[Path | None, typer.Argument(help=say("回执文件", "receipt file"))] = None,
-    upload: Annotated[Path | None, typer.Option("--file", help=say("回执所指的原文件", "the file the receipt is for"))] = None,
+    upload: Annotated[
+        Path | None, typer.Option("--file", help=say("回执所指的原文件", "the file the receipt is for"))
+    ] = None,
     as_json: Json = False,
     home: Home = None,
 ) -> None:
@@ -413,7 +449,9 @@ def verify(
 
 @app.command(help=say("由保存的原文件重建共享数据表并比对", "build the tables again from the kept uploads and compare"))
 def rebuild(
-    replace: Annotated[bool, typer.Option("--replace", help=say("用重建的表替换现有的表", "put the rebuilt tables in place"))] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help=say("用重建的表替换现有的表", "put the rebuilt tables in place"))
+    ] = False,
     home: Home = None,
 ) -> None:
     """Build the tables again from the kept uploads.
@@ -445,7 +483,12 @@ def doctor(home: Home = None) -> None:
     raise typer.Exit(Exit.DONE if ok else Exit.BROKEN)
 
 
-@app.command(help=say("豁免：一条规则、一个站点、一段时间，附理由、批准人与期限", "waive one rule for one station and period, with reason, author and expiry"))
+@app.command(
+    help=say(
+        "豁免：一条规则、一个站点、一段时间，附理由、批准人与期限",
+        "waive one rule for one station and period, with reason, author and expiry",
+    )
+)
 def waive(
     rule: Annotated[str, typer.Argument()],
     bureau: Bureau,
@@ -492,5 +535,7 @@ def main() -> None:
 
         if isinstance(error, RecordsError):
             words(error.message if LANGUAGE == "zh" else error.message_en)
-            sys.exit(Exit.USE if error.code in ("no-database", "no-batch", "unknown-batch", "key-trouble") else Exit.BROKEN)
+            sys.exit(
+                Exit.USE if error.code in ("no-database", "no-batch", "unknown-batch", "key-trouble") else Exit.BROKEN
+            )
         raise

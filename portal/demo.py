@@ -51,7 +51,10 @@ def run_demo(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
     yield ""
     yield say("== 两地一周的文件走完全程 ==", "== a week of deliveries of both bureaus down the road ==")
     outcomes: list[Outcome] = []
-    with Records.open(places.database_url) as records, Road(places, clock, records, submitted_by="demo", warm=True) as road:
+    with (
+        Records.open(places.database_url) as records,
+        Road(places, clock, records, submitted_by="demo", warm=True) as road,
+    ):
         road.start(gate=True)
         for bureau in sorted(p.name for p in folder.iterdir() if p.is_dir()):
             for path in sorted((folder / bureau).iterdir()):
@@ -77,7 +80,7 @@ def run_demo(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
     for zh, en, sql in _QUERIES:
         yield ""
         yield f"== {say(zh, en)} =="
-        yield f"$ gongzhi query \"{sql}\""
+        yield f'$ gongzhi query "{sql}"'
         yield from _query(places, sql)
     yield ""
     yield from _where(places)
@@ -95,7 +98,10 @@ def _refused(outcomes: list[Outcome]) -> Iterator[str]:
         for f in outcome.findings:
             counts[(str(f["rule"]), str(f["severity"]), str(say(str(f["message"]), str(f["message_en"]))))] += 1
     yield ""
-    rows = [(rule, word(SEVERITIES, severity), count, message[:60]) for (rule, severity, message), count in counts.most_common(15)]
+    rows = [
+        (rule, word(SEVERITIES, severity), count, message[:60])
+        for (rule, severity, message), count in counts.most_common(15)
+    ]
     yield from plain_table(say("规则,后果,次数,说明", "rule,effect,count,meaning").split(","), rows)
 
 
@@ -104,7 +110,9 @@ def _shared(places: Places) -> Iterator[str]:
 
     found = tables_status(places.tables)
     if found:
-        wanted = [k for k in ("table", "version", "rows_current", "rows_history", "files", "bytes") if k in found[0]]
+        wanted: list[str] = [
+            k for k in ("table", "version", "rows_current", "rows_history", "files", "bytes") if k in found[0]
+        ]
         yield from plain_table(wanted, [tuple(row[k] for k in wanted) for row in found])
 
 
@@ -116,9 +124,15 @@ def _query(places: Places, sql: str) -> Iterator[str]:
 
 
 def _where(places: Places) -> Iterator[str]:
-    yield say(f"共享 Parquet 在 {places.tables}（Delta 表，一表一目录）", f"the shared Parquet lies in {places.tables} (Delta tables, one folder each)")
+    yield say(
+        f"共享 Parquet 在 {places.tables}（Delta 表，一表一目录）",
+        f"the shared Parquet lies in {places.tables} (Delta tables, one folder each)",
+    )
     yield say("用 pandas 读取：", "read it with pandas:")
     yield "    from deltalake import DeltaTable"
-    yield f"    air = DeltaTable(\"{places.tables}/air_observation\").to_pandas()"
+    yield f'    air = DeltaTable("{places.tables}/air_observation").to_pandas()'
     yield "    air = air[air.recorded_until.isna()]"
-    yield say("门户网站尚未启用；现在用 gongzhi query、batches、report 查看", "the portal is not open yet; look around with gongzhi query, batches, report")
+    yield say(
+        "门户网站尚未启用；现在用 gongzhi query、batches、report 查看",
+        "the portal is not open yet; look around with gongzhi query, batches, report",
+    )

@@ -24,4 +24,6 @@ def make_home(places: Places, now: datetime) -> Iterator[str]:
             records.append("home-made", now, payload={"key": key.key_id})
     yield say(f"数据目录 {places.home}", f"home {places.home}")
     yield say(f"签名公钥 {key.key_id}：{key.public_key}", f"public key {key.key_id}: {key.public_key}")
-    yield say("请把公钥抄送双方，回执与封印以它核验", "give the public key to both bureaus: receipts and seals verify with it")
+    yield say(
+        "请把公钥抄送双方，回执与封印以它核验", "give the public key to both bureaus: receipts and seals verify with it"
+    )

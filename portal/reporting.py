@@ -66,10 +66,10 @@ def write_report(places: Places, records: Records, batch: BatchRecord, output: P
     upload = kept_path(places.uploads, batch.sha256)
     known = answers(records, batch.bureau)
     given: dict[tuple[int, str], str] = {}
-    for f in frame.itertuples():
-        answer = known.get((f.rule, f.key, f.header or "", f.value))
+    for row, *key in zip(*(frame[n].tolist() for n in ("row", "rule", "key", "header", "value")), strict=True):
+        answer = known.get((str(key[0]), str(key[1]), str(key[2] or ""), str(key[3])))
         if answer is not None:
-            given[(int(f.row), "")] = answer.text
+            given[(int(row), "")] = answer.text
     site = places.site_facts if places.site_facts.is_dir() else None
     with tempfile.TemporaryDirectory() as scratch, Reader(ReadLimits()) as reader:
         raw = reader.read(upload, batch.file_name, Path(scratch))

@@ -15,9 +15,14 @@ SHOWN = 20
 def outcome_lines(outcome: Outcome, *, limit: int = SHOWN) -> Iterator[str]:
     """Describe one file: state, counts, what was normalised, and the most severe findings."""
     mark = {"published": "✓", "accepted": "✓", "repeated": "=", "held": "‖"}.get(outcome.state, "✗")
-    yield f"{mark} {outcome.file}  {word(STATES, outcome.state)}" + (f"  {outcome.dataset} / {outcome.layout}" if outcome.layout else "")
+    yield f"{mark} {outcome.file}  {word(STATES, outcome.state)}" + (
+        f"  {outcome.dataset} / {outcome.layout}" if outcome.layout else ""
+    )
     if outcome.receipt:
-        yield say(f"  回执 {outcome.receipt}  批次 {outcome.batch_id}", f"  receipt {outcome.receipt}  batch {outcome.batch_id}")
+        yield say(
+            f"  回执 {outcome.receipt}  批次 {outcome.batch_id}",
+            f"  receipt {outcome.receipt}  batch {outcome.batch_id}",
+        )
     if outcome.error:
         yield f"  {outcome.error['message'] if LANGUAGE == 'zh' else outcome.error['message_en']}"
     if outcome.rows.get("read"):
@@ -45,7 +50,11 @@ def outcome_lines(outcome: Outcome, *, limit: int = SHOWN) -> Iterator[str]:
 def finding_lines(findings: list[dict[str, Any]], total: int, limit: int) -> Iterator[str]:
     """List findings, most severe first, then how many there are of each rule."""
     for f in findings[:limit]:
-        place = say(f"第 {f['row']} 行", f"row {f['row']}") + (f" {f['column']} 列" if f["column"] and LANGUAGE == "zh" else (f" column {f['column']}" if f["column"] else ""))
+        place = say(f"第 {f['row']} 行", f"row {f['row']}") + (
+            f" {f['column']} 列"
+            if f["column"] and LANGUAGE == "zh"
+            else (f" column {f['column']}" if f["column"] else "")
+        )
         sheet = f"{f['sheet']} " if f["sheet"] else ""
         message = f["message"] if LANGUAGE == "zh" else f["message_en"]
         expected = say(f"；应为 {f['expected']}", f"; expected {f['expected']}") if f["expected"] else ""
@@ -53,7 +62,10 @@ def finding_lines(findings: list[dict[str, Any]], total: int, limit: int) -> Ite
     if total > limit:
         counts = Counter(f["rule"] for f in findings)
         listed = "，".join(f"{rule}×{count}" for rule, count in counts.most_common(8))
-        yield say(f"  … 共 {total} 条（{listed}）；全部见 gongzhi report", f"  … {total} findings ({listed}); all of them: gongzhi report")
+        yield say(
+            f"  … 共 {total} 条（{listed}）；全部见 gongzhi report",
+            f"  … {total} findings ({listed}); all of them: gongzhi report",
+        )
 
 
 def shorten(text: str, length: int = 40) -> str:

@@ -57,7 +57,9 @@ def verify_records(places: Places, records: Records, what: str | None) -> tuple[
         lines.append(
             say(f"数据表：{len(files)} 个文件的校验和一致", f"tables: the hashes of {len(files)} files agree")
             if not bad
-            else say(f"数据表：损坏的文件 {'、'.join(map(str, bad))}", f"tables: damaged files {', '.join(map(str, bad))}")
+            else say(
+                f"数据表：损坏的文件 {'、'.join(map(str, bad))}", f"tables: damaged files {', '.join(map(str, bad))}"
+            )
         )
     return ok, lines
 
@@ -66,7 +68,11 @@ def examine(places: Places | None, now: datetime) -> Iterator[tuple[bool, str, s
     """Look at what the road needs, one line each."""
     version = ".".join(map(str, sys.version_info[:3]))
     yield sys.version_info >= (3, 11), f"Python {version}", f"Python {version}"
-    yield True, f"SQLite {sqlite3.sqlite_version}（回滚日志方式）", f"SQLite {sqlite3.sqlite_version} (rollback journal)"
+    yield (
+        True,
+        f"SQLite {sqlite3.sqlite_version}（回滚日志方式）",
+        f"SQLite {sqlite3.sqlite_version} (rollback journal)",
+    )
     yield _facts()
     if places is None:
         yield True, "未指明数据目录，只检查了环境", "no home named: only the surroundings were checked"
@@ -75,7 +81,11 @@ def examine(places: Places | None, now: datetime) -> Iterator[tuple[bool, str, s
         yield False, f"{places.home} 不存在，请运行 gongzhi init", f"{places.home} is not there: run gongzhi init"
         return
     writable = os.access(places.home, os.W_OK)
-    yield writable, f"{places.home} {'可写' if writable else '不可写'}", f"{places.home} is {'' if writable else 'not '}writable"
+    yield (
+        writable,
+        f"{places.home} {'可写' if writable else '不可写'}",
+        f"{places.home} is {'' if writable else 'not '}writable",
+    )
     free = shutil.disk_usage(places.home).free / 2**30
     yield free > 1, f"剩余空间 {free:.1f} GB", f"{free:.1f} GB free"
     yield from _records(places)
@@ -108,7 +118,11 @@ def _records(places: Places) -> Iterator[tuple[bool, str, str]]:
     try:
         with Records.open(places.database_url) as records:
             faults = records.integrity()
-            yield not faults, "数据库完好" if not faults else f"数据库：{'；'.join(faults)}", "database is sound" if not faults else "; ".join(faults)
+            yield (
+                not faults,
+                "数据库完好" if not faults else f"数据库：{'；'.join(faults)}",
+                "database is sound" if not faults else "; ".join(faults),
+            )
             waiting = records.unfinished()
             yield (
                 True,
@@ -120,5 +134,3 @@ def _records(places: Places) -> Iterator[tuple[bool, str, str]]:
         yield mode == 0, f"签名密钥 {key.key_id}", f"signing key {key.key_id}"
     except RecordsError as error:
         yield False, error.message, error.message_en
-
-

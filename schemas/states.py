@@ -29,7 +29,9 @@ def reference_states() -> tuple[ReferenceState, ...]:
     for row in read_rows(path, ("phase", "since", "until", "state", "source")):
         since, until = row.period("since", "until")
         found.append(
-            ReferenceState(row.one_of("phase", ("gas", "particle")), since, until, row.need("state"), row.need("source"))
+            ReferenceState(
+                row.one_of("phase", ("gas", "particle")), since, until, row.need("state"), row.need("source")
+            )
         )
     return tuple(found)
 

@@ -28,7 +28,9 @@ from schemas.files import fold
 from schemas.layouts import Layout, habits
 from schemas.loaders import find_parameter, find_unit, parameters
 
-_UNIT_GLYPHS = str.maketrans({"μ": "u", "µ": "u", "³": "3", "²": "2", "㎥": "m3", "℃": "c", "（": "(", "）": ")", "₂": "2", "₃": "3"})
+_UNIT_GLYPHS = str.maketrans(
+    {"μ": "u", "µ": "u", "³": "3", "²": "2", "㎥": "m3", "℃": "c", "（": "(", "）": ")", "₂": "2", "₃": "3"}
+)
 _TAIL = re.compile(r"^(?P<name>.*?)\s*[(\[](?P<unit>[^()\[\]]*)[)\]]$", re.DOTALL)
 _EDITION = re.compile(r"(\d{4})[-年.](\d{1,2})")
 
@@ -61,9 +63,7 @@ def split_unit(header: str) -> tuple[str, str | None]:
 def top_rows(sheet: Sheet, count: int) -> list[list[str]]:
     """Give the first records of a sheet as lists of text."""
     head = sheet.cells.slice(0, count)
-    columns = [
-        [value if value is not None else "" for value in column.to_pylist()] for column in head.itercolumns()
-    ]
+    columns = [[value if value is not None else "" for value in column.to_pylist()] for column in head.itercolumns()]
     return [list(row) for row in zip(*columns, strict=True)] if columns else []
 
 
@@ -89,9 +89,9 @@ def _joined(rows: list[list[str]], merged: list[list[str]], at: int, depth: int)
     """Give the ways to read the header of each column from ``depth`` rows."""
     if depth == 1:
         return [(text,) for text in rows[at]]
-    ways = []
+    ways: list[tuple[str, ...]] = []
     for column in range(len(rows[at])):
-        stack = []
+        stack: list[str] = []
         for step in range(depth):
             text = merged[at + step][column]
             if fold(text) and (not stack or stack[-1] != text):
@@ -136,7 +136,11 @@ def _map_columns(layout: Layout, ways: list[tuple[str, ...]], sheet: Sheet, head
     if layout.long:
         want(layout.long.parameter, field="@parameter")
         want(layout.long.value, field="@value")
-        for field, long_header in (("@unit", layout.long.unit), ("@kind", layout.long.kind), ("@mark", layout.long.mark)):
+        for field, long_header in (
+            ("@unit", layout.long.unit),
+            ("@kind", layout.long.kind),
+            ("@mark", layout.long.mark),
+        ):
             if long_header:
                 want(long_header, field=field)
     by_parameter: dict[str, str] = {}
@@ -160,7 +164,14 @@ def _map_columns(layout: Layout, ways: list[tuple[str, ...]], sheet: Sheet, head
             first,
             0,
             None,
-            kind(code, zh, en, sheet=sheet.name, row=header_row or None, column=None if column is None else letter(column)),
+            kind(
+                code,
+                zh,
+                en,
+                sheet=sheet.name,
+                row=header_row or None,
+                column=None if column is None else letter(column),
+            ),
         )
 
     place = f"工作表 {sheet.name}，" if sheet.name else ""
@@ -233,7 +244,9 @@ def _map_columns(layout: Layout, ways: list[tuple[str, ...]], sheet: Sheet, head
     ]
     known = sorted({c.header for c in wanted.values()})
     if unknown and side_from is None:
-        named = "；".join(f"{letter(p)} 列“{fold(h)}”" if fold(h) else f"{letter(p)} 列（无列名但有数据）" for p, h in unknown)
+        named = "；".join(
+            f"{letter(p)} 列“{fold(h)}”" if fold(h) else f"{letter(p)} 列（无列名但有数据）" for p, h in unknown
+        )
         near: list[str] = []
         vocabulary = known + (
             [p.name_zh for p in parameters().values() if p.medium == layout.medium] if layout.medium else []
@@ -345,7 +358,9 @@ def _old_template(raw: RawBatch, candidates: tuple[Layout, ...]) -> OldTemplate 
 
 def _looks_like_data(row: list[str]) -> bool:
     filled = [fold(text) for text in row if fold(text)]
-    return bool(filled) and sum(bool(re.match(r"^[-+]?[\d.]+|^\d{4}[-/年.]", text)) for text in filled) * 2 >= len(filled)
+    return bool(filled) and sum(bool(re.match(r"^[-+]?[\d.]+|^\d{4}[-/年.]", text)) for text in filled) * 2 >= len(
+        filled
+    )
 
 
 def recognise(
@@ -403,7 +418,9 @@ def recognise(
             )
             if good[0].depth and good[0].at > good[0].depth:
                 notes.append(
-                    Normalisation("title-rows", "表头之上的标题行", good[0].at - good[0].depth, f"表头在第 {header_row} 行")
+                    Normalisation(
+                        "title-rows", "表头之上的标题行", good[0].at - good[0].depth, f"表头在第 {header_row} 行"
+                    )
                 )
         elif matches:
             failed.append(matches[0])
@@ -452,7 +469,9 @@ def _take_side_sheets(
             if at is None:
                 left.append(sheet)
                 continue
-            where = [(field, [key_of(t) for t in rows[at]].index(key_of(h))) for field, h in layout.join.columns.items()]
+            where = [
+                (field, [key_of(t) for t in rows[at]].index(key_of(h))) for field, h in layout.join.columns.items()
+            ]
             where.insert(0, ("@on", [key_of(t) for t in rows[at]].index(key_of(layout.join.on))))
             base = recognised[0]
             recognised[0] = Recognised(

@@ -200,7 +200,7 @@ def closed(source: Path, stops: dict[int, datetime], table: Table) -> Iterator[p
     stops : dict of int to datetime
         Row of the file → its new ``recorded_until``.
     """
-    texts = [column.name for column in table.columns if column.type == "string"]
+    texts = [c.name for c in table.columns if c.type == "string" and c.name != table.partition]
     with pq.ParquetFile(source, read_dictionary=texts, page_checksum_verification=True) as file:
         rows = np.fromiter(stops, dtype=np.int64, count=len(stops))
         order = np.argsort(rows)

@@ -11,18 +11,20 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipelines.batch import HeaderColumn, Normalisation, RawBatch, Recognised, Sheet, StandardBatch
 from pipelines.errors import MissingColumn
+from pipelines.frames import coded, stacked
 from pipelines.standardise import places, times, units
 from pipelines.standardise.registers import read_register
 from pipelines.standardise.results import read_results
 from pipelines.standardise.text import TextColumn, categorical, notes_of
 from schemas.files import fold
-from schemas.layouts import Layout, ResultColumn, habits
+from schemas.layouts import Layout, habits
 from schemas.loaders import (
     Bureau,
     Parameter,
@@ -35,7 +37,11 @@ from schemas.loaders import (
 from schemas.states import message_periods
 from schemas.templates import EXAMPLE_MARK
 
-PLACE_COLUMNS = {"air": ("station_id", "station_name"), "water": ("section_id", "section_name"), "soil": ("point_id", "point_name")}
+PLACE_COLUMNS = {
+    "air": ("station_id", "station_name"),
+    "water": ("section_id", "section_name"),
+    "soil": ("point_id", "point_name"),
+}
 _MARK_STATUS = {
     "error-cell": "error-cell",
     "formula-blank": "formula-blank",
@@ -132,7 +138,7 @@ def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
     for name in frames[0].columns:
         pieces = [frame[name] for frame in frames]
         if isinstance(pieces[0].dtype, pd.CategoricalDtype):
-            columns[name] = pd.Series(pd.api.types.union_categoricals([p.array for p in pieces]))
+            columns[name] = pd.Series(stacked([p.array for p in pieces]))
         else:
             columns[name] = pd.concat(pieces, ignore_index=True)
     return pd.DataFrame(columns)
@@ -192,7 +198,11 @@ def _footers(found: Recognised, keep: np.ndarray) -> list[int]:
 def _examples(found: Recognised, keep: np.ndarray) -> list[int]:
     """Find the example rows of a template, just below its header."""
     texts = [found.sheet.cells.column(0)[at].as_py() or "" for at in np.flatnonzero(keep)[:3].tolist()]
-    marked = [at for at, text in zip(np.flatnonzero(keep)[:3].tolist(), texts, strict=True) if fold(text).startswith(fold(EXAMPLE_MARK))]
+    marked = [
+        at
+        for at, text in zip(np.flatnonzero(keep)[:3].tolist(), texts, strict=True)
+        if fold(text).startswith(fold(EXAMPLE_MARK))
+    ]
     return marked
 
 
@@ -203,9 +213,7 @@ def _field(grid: _Grid, name: str) -> TextColumn | None:
     return None
 
 
-def _measurements(
-    grid: _Grid, raw: RawBatch, bureau: Bureau, received: dt.date, site: Path | None
-) -> StandardBatch:
+def _measurements(grid: _Grid, raw: RawBatch, bureau: Bureau, received: dt.date, site: Path | None) -> StandardBatch:
     layout = grid.found.layout
     assert layout.medium is not None
     notes: list[Normalisation] = []
@@ -221,7 +229,7 @@ def _measurements(
     assert shown is not None
     rows = {
         "source_row": grid.rows.astype(np.int32),
-        "sheet": pd.Categorical.from_codes(np.zeros(grid.size, np.int8), categories=[grid.found.sheet.name or ""]),
+        "sheet": coded(np.zeros(grid.size, np.int8), [grid.found.sheet.name or ""]),
         "place_id": categorical(resolved.ids, resolved.codes),
         "place_name": categorical(resolved.names, resolved.codes),
         "place_status": pd.Categorical(resolved.status),
@@ -342,11 +350,17 @@ def _record_status(grid: _Grid) -> pd.Categorical:
     """Tell records with a cell that is no value where the record's identity stands."""
     status = np.zeros(grid.size, dtype=np.int8)
     words = ["", "bad-cell"]
-    identity = {c.position for c in grid.found.columns if c.field and not c.field.startswith(("@unit", "@value", "remark"))}
-    rows = {m.row for m in grid.found.sheet.marks if m.column in identity and m.kind in ("error-cell", "formula-blank", "external-formula")}
+    identity = {
+        c.position for c in grid.found.columns if c.field and not c.field.startswith(("@unit", "@value", "remark"))
+    }
+    rows = {
+        m.row
+        for m in grid.found.sheet.marks
+        if m.column in identity and m.kind in ("error-cell", "formula-blank", "external-formula")
+    }
     if rows:
         status[np.isin(grid.rows, list(rows))] = 1
-    return pd.Categorical.from_codes(status, categories=words)
+    return coded(status, words)
 
 
 def _row_extras(grid: _Grid, layout: Layout, joined: dict[str, TextColumn]) -> dict[str, object]:
@@ -368,8 +382,11 @@ def _row_extras(grid: _Grid, layout: Layout, joined: dict[str, TextColumn]) -> d
             extras[name + "_status"] = pd.Categorical(read["status"].to_numpy(dtype=object)[column.codes])
         elif name in layout.fixed:
             extras[name] = np.full(grid.size, float(layout.fixed[name]))
-            extras[name + "_status"] = pd.Categorical.from_codes(np.zeros(grid.size, np.int8), categories=[""])
-    for name, one, other in (("crc_status", "crc_declared", "crc_computed"), ("length_status", "length_declared", "length_actual")):
+            extras[name + "_status"] = coded(np.zeros(grid.size, np.int8), [""])
+    for name, one, other in (
+        ("crc_status", "crc_declared", "crc_computed"),
+        ("length_status", "length_declared", "length_actual"),
+    ):
         a, b = _field(grid, one), _field(grid, other)
         if a is not None and b is not None:
             pair = TextColumn.joined([a, b], "|")
@@ -403,22 +420,24 @@ class _Blocks:
     def frame(self, words: dict[str, list[str]]) -> pd.DataFrame:
         """Stack the blocks; ``words`` are the categories of the coded columns."""
         if not self.pieces:
-            self.add(
-                **{name: np.array([], dtype=kind) for name, kind in _RESULT_TYPES.items()}
-            )
+            self.add(**{name: np.array([], dtype=kind) for name, kind in _RESULT_TYPES.items()})
         stacked = {name: np.concatenate([piece[name] for piece in self.pieces]) for name in self.pieces[0]}
         frame: dict[str, object] = {}
         for name, values in stacked.items():
             if name == "result_text":
-                frame[name] = categorical(self.texts, values) if self.texts else pd.Categorical([], categories=pd.Index([], dtype="str"))
+                frame[name] = (
+                    categorical(self.texts, values)
+                    if self.texts
+                    else pd.Categorical([], categories=pd.Index([], dtype="str"))
+                )
             elif name in words:
-                frame[name] = pd.Categorical.from_codes(values, categories=pd.Index(words[name], dtype="str"))
+                frame[name] = coded(values, words[name])
             else:
                 frame[name] = values
         return pd.DataFrame(frame)
 
 
-_RESULT_TYPES: dict[str, object] = {
+_RESULT_TYPES: dict[str, Any] = {
     "row": np.int32,
     "column": np.int16,
     "parameter": np.int16,
@@ -573,10 +592,10 @@ def _read_block(
     cell_status = status[column.codes]
     for row, kind in _marks(grid, position):
         if kind in _MARK_STATUS:
-            at = np.flatnonzero(grid.rows == row)
-            cell_status[at] = _STATUS_CODE[_MARK_STATUS[kind]]
+            cells = np.flatnonzero(grid.rows == row)
+            cell_status[cells] = _STATUS_CODE[_MARK_STATUS[kind]]
             if kind != "percent":
-                gone[at] = False
+                gone[cells] = False
     for at in np.flatnonzero(is_missing):
         if column.counts[at] and column.folded[at]:
             tally[column.folded[at]] += int(column.counts[at])
@@ -709,7 +728,9 @@ def _with_broken(frame: pd.DataFrame, sheet: Sheet, stamps: np.ndarray) -> tuple
         elif name == "place_text":
             extra[name] = pd.Categorical([b.text[:200] for b in sheet.broken])
         elif name == "place_hint":
-            extra[name] = pd.Categorical([f"该行 {b.fields} 个字段，表头 {b.expected} 个{_comma_hint(b.text)}" for b in sheet.broken])
+            extra[name] = pd.Categorical(
+                [f"该行 {b.fields} 个字段，表头 {b.expected} 个{_comma_hint(b.text)}" for b in sheet.broken]
+            )
         elif name == "stamp":
             extra[name] = np.full(size, times.NOT_A_TIME, dtype=np.int64)
         elif isinstance(kind, pd.CategoricalDtype):
@@ -731,6 +752,5 @@ def _answers(grid: _Grid) -> dict[tuple[int, str], str]:
         return {}
     column = TextColumn.of(grid.found.sheet, position, grid.keep, grid.found.first)
     return {
-        (int(grid.rows[at]), ""): column.folded[column.codes[at]]
-        for at in np.flatnonzero(~column.blank()).tolist()
+        (int(grid.rows[at]), ""): column.folded[column.codes[at]] for at in np.flatnonzero(~column.blank()).tolist()
     }

@@ -74,7 +74,9 @@ def resolve(
         Instants of the records: a station belongs to a bureau from a date until a date.
     """
     given = [column if column is not None else TextColumn.constant("", len(stamps)) for column in (code, name, area)]
-    pair = (given[0].codes.astype(np.int64) * len(given[1].texts) + given[1].codes) * len(given[2].texts) + given[2].codes
+    pair = (given[0].codes.astype(np.int64) * len(given[1].texts) + given[1].codes) * len(given[2].texts) + given[
+        2
+    ].codes
     distinct, codes = np.unique(pair, return_inverse=True)
     ids, names, statuses, hints, known = [], [], [], [], []
     own = [s for s in stations(bureau.bureau, site) if s.medium == medium]

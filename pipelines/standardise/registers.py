@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from pipelines.batch import BrokenLine, Recognised, StandardBatch
+from pipelines.frames import coded, stacked
 from pipelines.standardise import times
 from pipelines.standardise.results import read_number
 from pipelines.standardise.text import TextColumn, categorical
@@ -58,7 +60,10 @@ class _Fields:
             match = _QUALIFIED.match(fold(text))
             texts.append(match["date"] if match else text)
             qualified.append(match is not None)
-        texts = [re.sub(r"^(\S+)\s+\d{1,2}:\d{2}$", r"\1", fold(t)) if q else t for t, q in zip(texts, qualified, strict=True)]
+        texts = [
+            re.sub(r"^(\S+)\s+\d{1,2}:\d{2}$", r"\1", fold(t)) if q else t
+            for t, q in zip(texts, qualified, strict=True)
+        ]
         read = times.read_times(texts, self.layout.time.formats, typed=self.typed, hour24=False)
         status = [
             "qualified" if word == "" and q else word for word, q in zip(read.status.tolist(), qualified, strict=True)
@@ -84,7 +89,7 @@ def read_register(
     fields = _Fields(found, columns, size)
     frame: dict[str, object] = {
         "source_row": rows.astype(np.int32),
-        "sheet": pd.Categorical.from_codes(np.zeros(size, np.int8), categories=[found.sheet.name or ""]),
+        "sheet": coded(np.zeros(size, np.int8), [found.sheet.name or ""]),
         "record_status": _record_status(found, rows),
     }
     reader = {"credit": _ratings, "penalty": _penalties, "experts": _experts}[found.layout.dataset]
@@ -95,9 +100,18 @@ def read_register(
     table = tables().get(found.layout.table, EXPERTS)
     results = pd.DataFrame({"row": np.arange(len(data), dtype=np.int32)})
     if found.sheet.broken:
-        results = results.iloc[: size].reset_index(drop=True)
+        results = results.iloc[:size].reset_index(drop=True)
     return StandardBatch(
-        found.layout.dataset, table, found.layout, bureau.bureau, data, results, found.columns, 0, (), _answers(found, rows, columns)
+        found.layout.dataset,
+        table,
+        found.layout,
+        bureau.bureau,
+        data,
+        results,
+        found.columns,
+        0,
+        (),
+        _answers(found, rows, columns),
     )
 
 
@@ -112,13 +126,13 @@ def _answers(found: Recognised, rows: np.ndarray, columns: dict[int, TextColumn]
 def _record_status(found: Recognised, rows: np.ndarray) -> pd.Categorical:
     keys = {c.position for c in found.columns if c.field and c.field != "remark"}
     bad = {m.row for m in found.sheet.marks if m.column in keys and m.kind not in ("percent", "formula")}
-    return pd.Categorical.from_codes(np.isin(rows, list(bad)).astype(np.int8), categories=["", "bad-cell"])
+    return coded(np.isin(rows, list(bad)).astype(np.int8), ["", "bad-cell"])
 
 
 def _with_broken(frame: pd.DataFrame, broken: tuple[BrokenLine, ...]) -> pd.DataFrame:
     extra: dict[str, object] = {}
     for name in frame.columns:
-        kind = frame[name].dtype
+        kind: Any = frame[name].dtype
         if name == "source_row":
             extra[name] = np.array([b.row for b in broken], dtype=np.int32)
         elif name == "record_status":
@@ -135,7 +149,7 @@ def _with_broken(frame: pd.DataFrame, broken: tuple[BrokenLine, ...]) -> pd.Data
     joined = {}
     for name in frame.columns:
         if isinstance(frame[name].dtype, pd.CategoricalDtype):
-            joined[name] = pd.Series(pd.api.types.union_categoricals([frame[name].array, other[name].array]))
+            joined[name] = pd.Series(stacked([frame[name].array, other[name].array]))
         else:
             joined[name] = pd.concat([frame[name], other[name]], ignore_index=True)
     return pd.DataFrame(joined)
@@ -157,7 +171,11 @@ def name_status(text: str) -> str:
     visible = text.strip(" \t\r\n\u3000\u00a0")
     if "\ufffd" in visible:
         return "private"
-    return "control" if any(ord(c) < 32 or c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" for c in visible) else ""
+    return (
+        "control"
+        if any(ord(c) < 32 or c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069" for c in visible)
+        else ""
+    )
 
 
 def _name(fields: _Fields, field: str) -> dict[str, object]:
@@ -182,16 +200,16 @@ def _uscc(fields: _Fields, field: str = "uscc") -> dict[str, object]:
     }
 
 
-def _pair_status(name: pd.Categorical, code: pd.Categorical) -> pd.Categorical:
+def _pair_status(name: Any, code: Any) -> pd.Categorical:
     """Tell names that stand under two codes, and codes that stand under two names."""
     frame = pd.DataFrame({"name": name.astype("str"), "code": code.astype("str")})
-    coded = frame["code"] != ""
-    per_name = frame[coded].groupby("name")["code"].nunique()
-    per_code = frame[coded].groupby("code")["name"].nunique()
+    given = frame["code"] != ""
+    per_name = frame[given].groupby("name")["code"].nunique()
+    per_code = frame[given].groupby("code")["name"].nunique()
     status = np.zeros(len(frame), dtype=np.int8)
-    status[(frame["name"].map(per_name).fillna(0).to_numpy() > 1) & coded.to_numpy()] = 1
-    status[(frame["code"].map(per_code).fillna(0).to_numpy() > 1) & coded.to_numpy()] = 2
-    return pd.Categorical.from_codes(status, categories=["", "two-codes", "two-names"])
+    status[(frame["name"].map(per_name).fillna(0).to_numpy() > 1) & given.to_numpy()] = 1
+    status[(frame["code"].map(per_code).fillna(0).to_numpy() > 1) & given.to_numpy()] = 2
+    return coded(status, ["", "two-codes", "two-names"])
 
 
 def _repeats(frame: dict[str, object], key: list[str], content: list[str]) -> pd.Categorical:
@@ -203,11 +221,11 @@ def _repeats(frame: dict[str, object], key: list[str], content: list[str]) -> pd
         groups = data[again].groupby(key, sort=False)
         distinct = groups[content].nunique(dropna=False).max(axis=1)
         sizes = pd.MultiIndex.from_frame(data[again][key]) if len(key) > 1 else data[again][key[0]]
-        conflict = (distinct.reindex(sizes).to_numpy() > 1)
+        conflict = distinct.reindex(sizes).to_numpy() > 1
         first = ~data[again].duplicated(key).to_numpy()
         marks = np.where(conflict, 2, np.where(first, 0, 1))
         status[np.flatnonzero(again)] = marks
-    return pd.Categorical.from_codes(status, categories=["", "repeated", "conflict"])
+    return coded(status, ["", "repeated", "conflict"])
 
 
 def _days(later: np.ndarray, earlier: np.ndarray) -> np.ndarray:
@@ -227,7 +245,8 @@ def _ratings(fields: _Fields, bureau: Bureau) -> dict[str, object]:
     frame["year_text"] = years.category()
     frame["rated_year"] = year[years.codes]
     frame["year_status"] = categorical(
-        ["" if m else ("missing" if not t else "unreadable") for m, t in zip(matches, years.folded, strict=True)], years.codes
+        ["" if m else ("missing" if not t else "unreadable") for m, t in zip(matches, years.folded, strict=True)],
+        years.codes,
     )
     published, frame["published_status"] = fields.dates("published_date")
     until, frame["valid_status"] = fields.dates("valid_until")
@@ -243,7 +262,9 @@ def _ratings(fields: _Fields, bureau: Bureau) -> dict[str, object]:
     if "issuer" not in fields.by_name:
         frame["issuer"] = TextColumn.constant("" if bureau.open_issuers else bureau.name_zh, fields.size).category()
     state = fields.column("state_text")
-    read = [find_rating_state(text) if text else str(fields.layout.fixed.get("state", "final")) for text in state.folded]
+    read = [
+        find_rating_state(text) if text else str(fields.layout.fixed.get("state", "final")) for text in state.folded
+    ]
     frame["state"] = categorical([word or "" for word in read], state.codes)
     frame["state_text"] = state.category()
     frame["state_status"] = categorical(["" if word else "unknown" for word in read], state.codes)
@@ -257,7 +278,7 @@ def _ratings(fields: _Fields, bureau: Bureau) -> dict[str, object]:
     return frame
 
 
-def _subject(uscc: pd.Categorical, name: pd.Categorical) -> pd.Categorical:
+def _subject(uscc: pd.Categorical, name: pd.Categorical) -> Any:
     codes, names = np.asarray(uscc, dtype=object), np.asarray(name, dtype=object)
     return pd.Categorical(np.where(codes != "", codes, names))
 
@@ -269,7 +290,9 @@ def _levels(fields: _Fields, bureau: Bureau, rated_year: np.ndarray) -> dict[str
     )
     scores = [read_number(text) if text else None for text in score_column.folded]
     size = fields.size
-    out: dict[str, list[object]] = {name: [] for name in ("scheme", "scheme_status", "level_code", "level_status", "band_status")}
+    out: dict[str, list[object]] = {
+        name: [] for name in ("scheme", "scheme_status", "level_code", "level_status", "band_status")
+    }
     seen: dict[tuple[object, ...], tuple[str, ...]] = {}
     for at in range(size):
         text, level = scheme_column.folded[scheme_column.codes[at]], level_column.folded[level_column.codes[at]]
@@ -286,7 +309,8 @@ def _levels(fields: _Fields, bureau: Bureau, rated_year: np.ndarray) -> dict[str
     frame["score"] = np.array([np.nan if s is None else s for s in scores])[score_column.codes]
     frame["score_text"] = score_column.category()
     frame["score_status"] = categorical(
-        ["unreadable" if s is None and t else "" for s, t in zip(scores, score_column.folded, strict=True)], score_column.codes
+        ["unreadable" if s is None and t else "" for s, t in zip(scores, score_column.folded, strict=True)],
+        score_column.codes,
     )
     return frame
 
@@ -304,8 +328,10 @@ def _level(
             return text, "", level, "native" if level else "missing", ""
         if not bureau.open_issuers and scheme.division[:2] not in (bureau.division[:2], "00"):
             status = "foreign"
-        elif year is not None and scheme.first_rated_year and not (
-            scheme.first_rated_year <= year <= (scheme.last_rated_year or 9999)
+        elif (
+            year is not None
+            and scheme.first_rated_year
+            and not (scheme.first_rated_year <= year <= (scheme.last_rated_year or 9999))
         ):
             status = "not-in-force"
     else:
@@ -363,15 +389,34 @@ def _penalties(fields: _Fields, bureau: Bureau) -> dict[str, object]:
     frame["fine_yuan"] = np.array([np.nan if v is None else v for v in read])[fine.codes]
     frame["fine_text"] = fine.category()
     frame["fine_status"] = categorical(
-        ["unreadable" if v is None and t not in blank else "" for v, t in zip(read, fine.folded, strict=True)], fine.codes
+        ["unreadable" if v is None and t not in blank else "" for v, t in zip(read, fine.folded, strict=True)],
+        fine.codes,
     )
-    for name in ("violation", "legal_basis", "penalty_text", "authority", "repair_state", "remark", "decision_kind", "site"):
+    for name in (
+        "violation",
+        "legal_basis",
+        "penalty_text",
+        "authority",
+        "repair_state",
+        "remark",
+        "decision_kind",
+        "site",
+    ):
         frame[name] = fields.text(name)
     frame["subject"] = _subject(frame["uscc"], frame["party_name"])  # type: ignore[arg-type]
     frame["repeat_status"] = _repeats(
         frame,
         ["subject", "decision_number"],
-        ["violation", "penalty_text", "fine_yuan", "act_date", "decision_date", "authority", "repair_state", "party_name"],
+        [
+            "violation",
+            "penalty_text",
+            "fine_yuan",
+            "act_date",
+            "decision_date",
+            "authority",
+            "repair_state",
+            "party_name",
+        ],
     )
     return frame
 
@@ -389,11 +434,17 @@ def _experts(fields: _Fields, bureau: Bureau) -> dict[str, object]:
             ["missing" if not t else ("too-short" if len(t) < 2 else "") for t in name.folded], name.codes
         ),
         "identity_text": identity.category(mask),
-        "identity_status": categorical([_identity_status(t, s) for t, s in zip(identity.folded, states, strict=True)], identity.codes),
+        "identity_status": categorical(
+            [_identity_status(t, s) for t, s in zip(identity.folded, states, strict=True)], identity.codes
+        ),
         "phone_text": phone.category(lambda t: t[:3] + "****" + t[-4:] if len(t) >= 7 else t),
-        "phone_status": categorical(["" if not t or re.fullmatch(r"1\d{10}", t) else "unreadable" for t in phone.folded], phone.codes),
+        "phone_status": categorical(
+            ["" if not t or re.fullmatch(r"1\d{10}", t) else "unreadable" for t in phone.folded], phone.codes
+        ),
         "specialty_text": fields.text("specialty"),
-        "specialty_status": categorical(["" if t else "missing" for t in fields.column("specialty").folded], fields.column("specialty").codes),
+        "specialty_status": categorical(
+            ["" if t else "missing" for t in fields.column("specialty").folded], fields.column("specialty").codes
+        ),
         "uscc_status": uscc["uscc_status"],
         "uscc_text": uscc["uscc_text"],
         "certificate_until": certificate,

@@ -22,7 +22,9 @@ _POWER = re.compile(
     rf"^(?P<m>{_NUMBER})(?:[eE](?P<e>[+-]?\d{{1,3}})|\s*[×xX*·]\s*10(?:\^?\(?(?P<p>[+-]?\d{{1,3}})\)?|(?P<s>[⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)))?$"
 )
 _SUPERSCRIPT = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹", "+-0123456789")
-_NOT_DETECTED = re.compile(r"^(?:ND|N\.D\.?|未检出|未检测出|低于检出限)(?:\((?:<)?(?P<limit>[^()]+)\))?$", re.IGNORECASE)
+_NOT_DETECTED = re.compile(
+    r"^(?:ND|N\.D\.?|未检出|未检测出|低于检出限)(?:\((?:<)?(?P<limit>[^()]+)\))?$", re.IGNORECASE
+)
 _LIMIT_ND = re.compile(r"^(?P<limit>[^()]+?)\((?:ND|L|未检出)\)$", re.IGNORECASE)
 _TRAILING_L = re.compile(r"^(?P<limit>[^lL]+?)\s*[lL]$")
 _LEADING_L = re.compile(r"^[lL]\s*(?P<limit>[\d.].*)$")

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pipelines.batch import Normalisation, Sheet
+from pipelines.frames import coded
 from schemas.files import fold
 
 _FOLDS = {
@@ -113,7 +114,7 @@ class TextColumn:
 
     def written(self) -> pd.Categorical:
         """Give the texts as written."""
-        return pd.Categorical.from_codes(self.codes, categories=pd.Index(self.texts, dtype="str"))
+        return coded(self.codes, self.texts)
 
     def fold_notes(self, tally: Counter[str]) -> None:
         """Count the cells that folding changed."""
@@ -127,9 +128,7 @@ def categorical(words: list[str], codes: np.ndarray) -> pd.Categorical:
     """Make a categorical from words that may repeat."""
     index = {word: at for at, word in enumerate(dict.fromkeys(words))}
     remap = np.fromiter((index[word] for word in words), dtype=np.int32, count=len(words))
-    return pd.Categorical.from_codes(
-        remap[codes] if len(words) else codes, categories=pd.Index(list(index), dtype="str")
-    )
+    return coded(remap[codes] if len(words) else codes, list(index))
 
 
 def notes_of(tally: Counter[str]) -> list[Normalisation]:

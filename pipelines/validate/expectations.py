@@ -142,8 +142,6 @@ def contract(table: Table, names: list[str], rows: int, *, by_row: bool) -> list
     if by_row:
         # a missing part of the key equals a missing part, as the store compares
         found.append(
-            config(
-                "compound_columns_to_be_unique", ["key"], column_list=list(table.key), ignore_row_if="never"
-            )
+            config("compound_columns_to_be_unique", ["key"], column_list=list(table.key), ignore_row_if="never")
         )
     return found

@@ -16,22 +16,8 @@ import numpy as np
 import pandas as pd
 
 from pipelines.batch import StandardBatch
+from pipelines.frames import coded
 from schemas.loaders import parameters
-
-def texts_at(column: pd.Series, positions: np.ndarray) -> np.ndarray:
-    """Give the texts of a column at some positions, without touching the others."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        words = np.array([*(str(word) for word in column.cat.categories), ""], dtype=object)
-        return words[column.cat.codes.to_numpy()[positions]]
-    values = column.to_numpy()[positions]
-    return np.array([_plain(value) for value in values.tolist()], dtype=object)
-
-
-def _plain(value: object) -> str:
-    if value is None or value != value:
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
 
 NOT_A_TIME = np.iinfo(np.int64).min
 HOUR = 3_600_000_000
@@ -246,11 +232,11 @@ def system_status(m: Measure) -> pd.Categorical:
     """Tell packets whose system code (ST) is not the one the layout takes."""
     words = ["", "source"]
     if "system_code" not in m.rows:
-        return pd.Categorical.from_codes(np.zeros(len(m.rows), dtype=np.int8), categories=words)
+        return coded(np.zeros(len(m.rows), dtype=np.int8), words)
     taken = (*next(iter(m.batch.layout.recognise_values.values()), ()), "")
     codes = m.rows["system_code"]
     other = np.array([word not in taken for word in codes.cat.categories], dtype=np.int8)
-    return pd.Categorical.from_codes(other[codes.cat.codes.to_numpy()], categories=words)
+    return coded(other[codes.cat.codes.to_numpy()], words)
 
 
 @row_feature
@@ -292,17 +278,17 @@ def repeat_status(m: Measure) -> pd.Categorical:
     out = np.zeros(len(m.results), dtype=np.int8)
     words = ["", "repeated", "conflict"]
     if not len(m.results):
-        return pd.Categorical.from_codes(out, categories=words)
+        return coded(out, words)
     sample = m.sample[m.row_of]
     parameters_ = len(m.results["parameter"].cat.categories)
     periods = len(m.results["averaging_period"].cat.categories)
     key = (sample * parameters_ + m.parameter) * periods + m.results["averaging_period"].cat.codes.to_numpy()
     if int(m.sample.max(initial=-1)) + 1 == len(m.rows) and m.batch.layout.long is None:
-        return pd.Categorical.from_codes(out, categories=words)
+        return coded(out, words)
     positions = np.flatnonzero(sample >= 0)
     again = positions[pd.Series(key[positions]).duplicated(keep=False).to_numpy()]
     if not len(again):
-        return pd.Categorical.from_codes(out, categories=words)
+        return coded(out, words)
     content = pd.DataFrame(
         {
             "key": key[again],
@@ -318,7 +304,7 @@ def repeat_status(m: Measure) -> pd.Categorical:
     later = content["key"].duplicated().to_numpy()
     out[again[conflict]] = 2
     out[again[~conflict & later]] = 1
-    return pd.Categorical.from_codes(out, categories=words)
+    return coded(out, words)
 
 
 @result_feature
@@ -384,7 +370,9 @@ def _hours_of_day(m: Measure) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     high, low = np.full(len(means), np.nan), np.full(len(means), np.nan)
     if not len(means) or len(hours) < 20:
         return means, high, low
-    series = pd.DataFrame({"place": m.place[m.row_of[hours]], "stamp": m.stamp[m.row_of[hours]], "value": m.value[hours]})
+    series = pd.DataFrame(
+        {"place": m.place[m.row_of[hours]], "stamp": m.stamp[m.row_of[hours]], "value": m.value[hours]}
+    )
     series = series[series["stamp"] != NOT_A_TIME].drop_duplicates(["place", "stamp"]).sort_values(["place", "stamp"])
     times = pd.to_datetime(series["stamp"], unit="us")
     rolled = series.assign(time=times).set_index("time").groupby("place")["value"].rolling("24h", min_periods=20)
@@ -440,7 +428,9 @@ def spike_ratio(m: Measure) -> np.ndarray:
         floor = (fact.plausible_max or 0.0) / 100 if fact else 0.0
         row = m.row_of[block]
         value, place, stamp = m.value[block], m.place[row], m.stamp[row]
-        near = (place[2:] == place[:-2]) & (stamp[2:] - stamp[:-2] <= 6 * HOUR * (4 if m.batch.dataset == "water" else 1))
+        near = (place[2:] == place[:-2]) & (
+            stamp[2:] - stamp[:-2] <= 6 * HOUR * (4 if m.batch.dataset == "water" else 1)
+        )
         highest = np.maximum(np.maximum(value[:-2], value[2:]), floor)
         ratio = np.full(len(block), np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -467,4 +457,4 @@ def limit_status(m: Measure) -> pd.Categorical:
     """Tell results below the detection limit that came without it."""
     below = (m.results["qualifier"] == "<").to_numpy()
     bare = np.isnan(m.results["detection_limit"].to_numpy())
-    return pd.Categorical.from_codes((below & bare).astype(np.int8), categories=["", "no-limit"])
+    return coded((below & bare).astype(np.int8), ["", "no-limit"])

@@ -8,7 +8,7 @@ length share a frame, texts go as small codes, so that six million results stay 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -80,7 +80,9 @@ class Evidence:
     def rules(self) -> list[Rule]:
         """Rules whose failure keeps a result back or flags it, and whose column this batch has."""
         table = self.verdict.batch.table.table
-        return [rule for rule in rules(table) if rule.severity != "note" and self.source(rule.on, rule.column) is not None]
+        return [
+            rule for rule in rules(table) if rule.severity != "note" and self.source(rule.on, rule.column) is not None
+        ]
 
     def source(self, on: str, name: str) -> pd.Series | None:
         """Give a measured column, in rows or results."""
@@ -211,6 +213,7 @@ def show(verdict: Verdict, published: pd.DataFrame, scratch: Path, native_rows: 
     native_rows : int
         Up to how many rows the expectations speak of rows.
     """
+    scratch.mkdir(parents=True, exist_ok=True)
     evidence = Evidence(verdict, published)
     make = _by_row if len(published) <= native_rows else _by_column
     yield from make(evidence, scratch)
@@ -261,6 +264,7 @@ def _holds_values(frame: pd.DataFrame, one: Config) -> bool:
 def measured_frame(evidence: Evidence) -> tuple[pd.DataFrame, list[Config], list[Config]]:
     """Lay the measured columns beside each published row, with the expectations of refusing and flagging rules."""
     frame: dict[str, Values] = {}
+    looks_at: dict[str, str] = {}
     refusing: list[Config] = []
     flagging: list[Config] = []
 
@@ -272,8 +276,8 @@ def measured_frame(evidence: Evidence) -> tuple[pd.DataFrame, list[Config], list
     for rule in evidence.rules:
         values = evidence.column(rule.on, rule.column)
         name, waived = rule.column, evidence.waived(rule)
-        if name in frame and rule.on == "row" and evidence.source("result", name) is not None:
-            name = f"{rule.on}_{name}" if _differs(frame[name], values) else name
+        if looks_at.setdefault(name, rule.on) != rule.on and not evidence.is_published(name):
+            name = f"{rule.on}_{name}"
         if waived is not None:
             name, values = f"{name}@{rule.code}", _blanked(values, waived)
         put(name, values)
@@ -290,10 +294,6 @@ def measured_frame(evidence: Evidence) -> tuple[pd.DataFrame, list[Config], list
         (flagging if rule.severity == "flag" else refusing).extend(expectations.native(rule, frame.keys(), name))
     made = pd.DataFrame(frame)
     return made, [one for one in refusing if _holds_values(made, one)], flagging
-
-
-def _differs(one: Values, other: Values | None) -> bool:
-    return other is None or not pd.Series(one).equals(pd.Series(other))
 
 
 def _blanked(values: Values | None, where: np.ndarray) -> Values:
@@ -372,9 +372,7 @@ class Columns:
             self.configs[size].append(expectations.words_within(["unit"], "parameter_unit", units[1]))
         self._write("key", evidence.keys())
         unique = "column_unique_value_count_to_be_between"
-        self.configs[size].append(
-            expectations.config(unique, ["key"], column="key", min_value=size, max_value=size)
-        )
+        self.configs[size].append(expectations.config(unique, ["key"], column="key", min_value=size, max_value=size))
 
     def frames(self) -> Iterator[Shown]:
         """Give the frames, longest first."""
@@ -447,9 +445,7 @@ class Columns:
                     expectations.words_within(codes, label, set(self.words[label][1]) - set(rule.arguments["values"]))
                 ]
             case "within":
-                return expectations.extremes_within(
-                    codes, label, rule.arguments.get("low"), rule.arguments.get("high")
-                )
+                return expectations.extremes_within(codes, label, rule.arguments.get("low"), rule.arguments.get("high"))
             case "within_facts" | "not_above":
                 return expectations.extremes_within(codes, label, None, 0)
             case "present":
@@ -484,7 +480,7 @@ def _all_of(*masks: np.ndarray | None) -> np.ndarray | None:
 def _present_only(values: Values, rule: Rule) -> Values:
     if rule.check == "present":
         missing = pd.isna(values)
-        return pd.Categorical.from_codes(np.where(missing, -1, 0), categories=["there"])
+        return pd.Categorical.from_codes(np.where(missing, -1, 0).astype(np.int8), categories=["there"])
     missing = values.codes < 0 if isinstance(values, pd.Categorical) else pd.isna(values)
     return values[~missing] if missing.any() else values
 
@@ -518,6 +514,3 @@ def _write(scratch: Path, name: str, frame: pd.DataFrame) -> list[Path]:
 def _to_file(table: pa.Table, path: Path) -> None:
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
-
-
-Show = Callable[[Verdict, pd.DataFrame, Path, int], Iterator[Shown]]

@@ -15,8 +15,9 @@ import numpy as np
 import pandas as pd
 
 from pipelines.batch import FINDING_COLUMNS, HeaderColumn, StandardBatch, Verdict
+from pipelines.frames import texts_at
 from pipelines.validate import checks
-from pipelines.validate.features import CST, NOT_A_TIME, RESULT_FEATURES, ROW_FEATURES, Measure, texts_at
+from pipelines.validate.features import CST, NOT_A_TIME, RESULT_FEATURES, ROW_FEATURES, Measure
 from schemas.loaders import parameters
 from schemas.rules import SEVERITIES, Rule, all_rules, rules
 
@@ -324,7 +325,7 @@ def _findings(failures: list[Failures], measure: Measure) -> pd.DataFrame:
                 {
                     "rule": rule.code,
                     "severity": rule.severity,
-                    "sheet": np.where(sheets == "", None, sheets),
+                    "sheet": np.array([sheet or None for sheet in sheets.tolist()], dtype=object),
                     "row": batch.rows["source_row"].to_numpy()[rows],
                     "column": letters[columns],
                     "header": headers[columns],
@@ -398,7 +399,11 @@ def _expected(rule: Rule, positions: np.ndarray, measure: Measure) -> np.ndarray
         words = []
         for name in measure.results["parameter"].cat.categories:
             p = known.get(name)
-            words.append(f"{p.plausible_min:g}—{p.plausible_max:g} {p.unit}" if p and p.plausible_max is not None and p.plausible_min is not None else "")
+            words.append(
+                f"{p.plausible_min:g}—{p.plausible_max:g} {p.unit}"
+                if p and p.plausible_max is not None and p.plausible_min is not None
+                else ""
+            )
         return np.array(words, dtype=object)[measure.parameter[positions]]
     return np.full(len(positions), rule.expected_zh, dtype=object)
 

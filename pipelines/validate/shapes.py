@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from pipelines.batch import StandardBatch, Verdict
-from pipelines.validate.features import CST, DAY, HOUR, NOT_A_TIME, texts_at
+from pipelines.frames import coded, constant, texts_at
+from pipelines.validate.features import CST, DAY, HOUR, NOT_A_TIME
 from schemas.loaders import Parameter, Table, parameters, stations, tables
 from schemas.states import reference_states
 
@@ -29,8 +30,8 @@ def publishable(verdict: Verdict, batch_id: str) -> pd.DataFrame:
     batch, positions, flag = verdict.batch, verdict.positions, verdict.flag
     make = _measured if batch.layout.medium else _registered
     made = make(batch, positions, flag)
-    made["bureau"] = _constant(batch.bureau, len(positions))
-    made["batch_id"] = _constant(batch_id, len(positions))
+    made["bureau"] = constant(batch.bureau, len(positions))
+    made["batch_id"] = constant(batch_id, len(positions))
     frame = {}
     for column in batch.table.columns:
         if column.name in ("recorded_from", "recorded_until"):
@@ -38,14 +39,10 @@ def publishable(verdict: Verdict, batch_id: str) -> pd.DataFrame:
         if column.name in made:
             frame[column.name] = made[column.name]
         elif column.type == "string":
-            frame[column.name] = _constant(str(batch.layout.fixed.get(column.name, "")), len(positions))
+            frame[column.name] = constant(str(batch.layout.fixed.get(column.name, "")), len(positions))
         else:
             frame[column.name] = np.full(len(positions), np.nan)
     return pd.DataFrame(frame)
-
-
-def _constant(word: str, size: int) -> pd.Categorical:
-    return pd.Categorical.from_codes(np.zeros(size, dtype=np.int8), categories=pd.Index([word], dtype="str"))
 
 
 def _take(column: pd.Series, positions: np.ndarray) -> pd.Categorical | np.ndarray:
@@ -69,7 +66,7 @@ def _month(local_days: np.ndarray) -> pd.Categorical:
     first = int(months.min(initial=np.iinfo(np.int64).max)) if len(months) else 0
     size = int(months.max()) - first + 1 if len(months) else 0
     words = [str(np.datetime64(first + step, "M")) for step in range(size)]
-    return pd.Categorical.from_codes((months - first).astype(np.int32), categories=pd.Index(words, dtype="str"))
+    return coded((months - first).astype(np.int32), words)
 
 
 def _measured(batch: StandardBatch, positions: np.ndarray, flag: np.ndarray) -> dict[str, object]:
@@ -107,9 +104,7 @@ def _letters(batch: StandardBatch, positions: np.ndarray) -> pd.Categorical:
     letters = [column.letter for column in batch.columns]
     distinct = list(dict.fromkeys(letters))
     codes = np.array([distinct.index(letter) for letter in letters], dtype=np.int16)
-    return pd.Categorical.from_codes(
-        codes[batch.results["column"].to_numpy()[positions]], categories=pd.Index(distinct, dtype="str")
-    )
+    return coded(codes[batch.results["column"].to_numpy()[positions]], distinct)
 
 
 def _phase(parameter: Parameter | None) -> str:
@@ -140,7 +135,7 @@ def _reference_state(batch: StandardBatch, positions: np.ndarray, local: np.ndar
             if word not in words:
                 words.append(word)
             codes[inside] = words.index(word)
-    return pd.Categorical.from_codes(codes, categories=pd.Index(words, dtype="str"))
+    return coded(codes, words)
 
 
 def _dates(micros: np.ndarray) -> np.ndarray:
@@ -159,7 +154,7 @@ def _registered(batch: StandardBatch, positions: np.ndarray, flag: np.ndarray) -
         if name not in batch.rows:
             continue
         taken = _take(batch.rows[name], at)
-        made[name] = _TO.get(column.type, lambda values: values)(taken)
+        made[name] = _TO[column.type](np.asarray(taken)) if column.type in _TO else taken
     return made
 
 

@@ -1,0 +1,379 @@
+"""Read the shared tables with DuckDB: each table a view of its current rows, ``<table>_history`` of all.
+
+DuckDB is given the files that the log of a table names, never a folder, so a reader sees one whole version. A
+connection for users' questions is locked: it can open these files and nothing else, and takes one reading statement.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from pipelines.errors import PublishError
+from pipelines.publish.store import LiveFile, Shared, open_table
+from schemas.contracts import Table, tables
+
+CHINA = timezone(timedelta(hours=8))
+FORMATS = ("table", "csv", "json", "parquet")
+_DUCK = {
+    "string": "VARCHAR",
+    "float64": "DOUBLE",
+    "int32": "INTEGER",
+    "int8": "TINYINT",
+    "bool": "BOOLEAN",
+    "date": "DATE",
+    "timestamp": "TIMESTAMPTZ",
+}
+_LINEAGE = frozenset({"batch_id", "source_row", "source_column", "recorded_from", "recorded_until"})
+
+
+# -- questions of users -------------------------------------------------------------------------------------------
+
+
+def moment(text: str | datetime) -> datetime:
+    """Read the time of ``--as-of``: a date or a date and time; without a zone it is China Standard Time.
+
+    Examples
+    --------
+    >>> moment("2026-04-14T12:00").isoformat()
+    '2026-04-14T12:00:00+08:00'
+    """
+    try:
+        at = text if isinstance(text, datetime) else datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        raise PublishError(
+            "wrong-time",
+            f"时间 {text!r} 无法识别，请写成 2026-04-14 或 2026-04-14T12:00",
+            f"{text!r} is no time; write 2026-04-14 or 2026-04-14T12:00",
+        ) from error
+    return at if at.tzinfo is not None else at.replace(tzinfo=CHINA)
+
+
+def current(
+    tables_root: str, as_of: str | datetime | None = None, storage_options: dict[str, str] | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Open a locked connection on the shared tables.
+
+    Parameters
+    ----------
+    as_of : optional
+        The views show the rows on record at this time instead of those on record now.
+
+    Returns
+    -------
+    DuckDBPyConnection
+        A view per table and one of all its rows, ``<table>_history``; a table nobody published to yet is empty.
+        Times are shown in China Standard Time. The connection reads the tables' files and nothing else.
+    """
+    at = None if as_of is None else moment(as_of)
+    connection = _connect()
+    allowed: list[str] = []
+    for table in tables().values():
+        shared = open_table(table, tables_root, storage_options)
+        files = [str(shared.local(file.path)) for file in shared.files] if shared is not None else []
+        allowed += files
+        _views(connection, table, files, at)
+    connection.execute(f"SET allowed_paths = [{_quoted(allowed)}]")
+    connection.execute("SET enable_external_access = false")
+    connection.execute("SET lock_configuration = true")
+    return connection
+
+
+def query(
+    sql: str,
+    tables_root: str,
+    as_of: str | datetime | None = None,
+    storage_options: dict[str, str] | None = None,
+) -> pa.Table:
+    """Answer one question on the shared tables.
+
+    Raises
+    ------
+    PublishError
+        ``query-refused``: not exactly one reading statement, or it reaches outside the tables; ``query-wrong``:
+        DuckDB does not understand it; ``damaged-file``: a data file cannot be read, and which.
+    """
+    with current(tables_root, as_of, storage_options) as connection:
+        return ask(connection, sql)
+
+
+def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
+    """Answer one question on an open connection; for the errors see :func:`query`."""
+    try:
+        statements = connection.extract_statements(sql)
+        kinds = [statement.type for statement in statements]
+        if kinds not in ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN]):
+            raise PublishError(
+                "query-refused",
+                "只接受一条查询语句（SELECT、WITH、DESCRIBE、SHOW、SUMMARIZE、EXPLAIN），不能修改或写出",
+                "one reading statement is taken (SELECT, WITH, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN), nothing that writes",
+            )
+        relation = connection.sql(sql)
+        return relation.to_arrow_table()
+    except duckdb.PermissionException as error:
+        raise PublishError(
+            "query-refused",
+            f"查询只能读共享表，不能读其他文件或改设置：{_first_line(error)}",
+            f"a query reads the shared tables only, no other file or setting: {_first_line(error)}",
+        ) from error
+    except duckdb.CatalogException as error:
+        names = "、".join(tables())
+        raise PublishError(
+            "query-wrong",
+            f"查询中有不认识的表、列或函数：{_first_line(error)}；可用的表：{names}，以及 <表名>_history",
+            f"the query names something unknown: {_first_line(error)}; tables: {', '.join(tables())}, and <table>_history",
+        ) from error
+    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
+        raise damaged(error) from error
+    except duckdb.Error as error:
+        raise PublishError(
+            "query-wrong", f"查询无法执行：{_first_line(error)}", f"the query cannot be run: {_first_line(error)}"
+        ) from error
+
+
+def damaged(error: Exception) -> PublishError:
+    """Tell which data file an error of DuckDB is about."""
+    found = re.search(r"[^\s\"']*?([^/\s\"']+/(?:month=[0-9-]+/)?[^/\s\"']+\.parquet)", str(error))
+    if found is None:
+        return PublishError(
+            "query-wrong", f"查询无法执行：{_first_line(error)}", f"the query cannot be run: {_first_line(error)}"
+        )
+    return PublishError(
+        "damaged-file",
+        f"数据文件 {found.group(1)} 已损坏或缺失，其余文件不受影响；请运行 gongzhi verify tables 与 gongzhi rebuild",
+        f"the data file {found.group(1)} is damaged or missing ({_first_line(error)}); the others are fine; "
+        "run gongzhi verify tables, then gongzhi rebuild",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]
+
+
+def _connect() -> duckdb.DuckDBPyConnection:
+    settings: dict[str, Any] = {
+        "autoinstall_known_extensions": "false",
+        "python_enable_replacements": "false",
+        "temp_directory": "",
+        "TimeZone": "Etc/GMT-8",
+    }
+    return duckdb.connect(":memory:", config=settings)
+
+
+def _quoted(words: Iterable[str]) -> str:
+    return ", ".join("'" + word.replace("'", "''") + "'" for word in words)
+
+
+def _scan(files: list[str], table: Table, *extra: str) -> str:
+    options = ["hive_partitioning = true", f"hive_types = {{{table.partition}: VARCHAR}}"] if table.partition else []
+    return f"read_parquet([{_quoted(files)}], {', '.join([*options, *extra, 'union_by_name = false'])})"
+
+
+def _views(connection: duckdb.DuckDBPyConnection, table: Table, files: list[str], at: datetime | None) -> None:
+    if files:
+        names = ", ".join(column.name for column in table.columns)
+        try:
+            connection.execute(f"CREATE VIEW {table.table}_history AS SELECT {names} FROM {_scan(files, table)}")
+        except duckdb.Error:  # the first file gives the schema: begin with a sound one
+            sound = next((file for file in files if _sound(file)), None)
+            if sound is None:
+                raise damaged(OSError(files[0])) from None
+            files = [sound, *(file for file in files if file != sound)]
+            connection.execute(f"CREATE VIEW {table.table}_history AS SELECT {names} FROM {_scan(files, table)}")
+    else:
+        nothing = ", ".join(f"NULL::{_DUCK[column.type]} AS {column.name}" for column in table.columns)
+        connection.execute(f"CREATE VIEW {table.table}_history AS SELECT {nothing} WHERE false")
+    known = "recorded_until IS NULL" if at is None else as_known(at)
+    connection.execute(f"CREATE VIEW {table.table} AS SELECT * FROM {table.table}_history WHERE {known}")
+
+
+def _sound(file: str) -> bool:
+    try:
+        pq.read_metadata(file)
+    except (OSError, pa.ArrowException):
+        return False
+    return True
+
+
+def as_known(at: datetime) -> str:
+    """Give the condition for the rows on record at a time."""
+    stamp = _stamp(at)
+    return f"recorded_from <= {stamp} AND (recorded_until IS NULL OR recorded_until > {stamp})"
+
+
+def _stamp(at: datetime) -> str:
+    return f"TIMESTAMPTZ '{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"
+
+
+def write(answer: pa.Table, form: str, target: BinaryIO) -> None:
+    """Write an answer as ``csv`` (UTF-8), ``json`` (a list of objects) or ``parquet``; times as +08:00."""
+    if form == "parquet":
+        buffer = io.BytesIO()  # a pipe cannot be sought
+        pq.write_table(answer, buffer, compression="zstd")
+        target.write(buffer.getbuffer())
+    elif form == "json":
+        target.write(b"[")
+        for number, row in enumerate(rows_of(answer)):
+            target.write(b",\n " if number else b"\n ")
+            target.write(json.dumps(row, ensure_ascii=False).encode())
+        target.write(b"\n]\n")
+    elif form == "csv":
+        text = io.TextIOWrapper(target, "utf-8", newline="", write_through=True)
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(answer.column_names)
+        writer.writerows(["" if cell is None else cell for cell in row.values()] for row in rows_of(answer))
+        text.detach()
+    else:
+        raise ValueError(f"{form!r} is none of csv, json, parquet")
+
+
+def rows_of(answer: pa.Table) -> Iterable[dict[str, Any]]:
+    """Give an answer row by row in words a person reads: instants in China Standard Time, to the second if whole."""
+    for batch in answer.to_batches(max_chunksize=65536):
+        names = [name for name in batch.schema.names]
+        columns = [_readable(batch.column(i)) for i in range(batch.num_columns)]
+        for cells in zip(*columns, strict=True) if columns else ():
+            yield dict(zip(names, cells, strict=True))
+
+
+def _readable(column: pa.Array) -> list[Any]:
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        instants = column.cast(pa.timestamp(column.type.unit, "UTC")).to_pylist()
+        return [None if at is None else at.astimezone(CHINA).isoformat() for at in instants]
+    return [_plain(cell) for cell in column.to_pylist()]
+
+
+def _plain(cell: Any) -> Any:
+    if isinstance(cell, dict):
+        return {name: _plain(value) for name, value in cell.items()}
+    if isinstance(cell, list):
+        return [_plain(value) for value in cell]
+    if isinstance(cell, datetime | date):
+        return cell.isoformat()
+    if cell is None or isinstance(cell, str | int | bool):
+        return cell
+    if isinstance(cell, float):
+        return cell if np.isfinite(cell) else str(cell)
+    return str(cell)
+
+
+# -- questions of the road ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Known:
+    """What of an incoming frame is on record at its time.
+
+    Attributes
+    ----------
+    found : ndarray of int64
+        Positions of the frame whose key is on record.
+    same : ndarray of bool, as ``found``
+        The content on record is the same.
+    files, rows : lists, as ``found``
+        Where the row on record stands: path of the data file and row in it; None where the content is the same.
+    until : dict of int to datetime
+        Positions whose record ends because a later publication came first.
+    """
+
+    found: np.ndarray
+    same: np.ndarray
+    files: list[str | None]
+    rows: list[int | None]
+    until: dict[int, datetime]
+
+
+def compare(shared: Shared, files: list[LiveFile], incoming: pa.Table, recorded_at: datetime) -> Known:
+    """Look up the keys of a frame in the data files of one partition.
+
+    The lineage of a row (batch, source row and column) and its partition are not content. Keys are compared
+    null-safe. What is compared is the state of the table at ``recorded_at``: normally the current rows; when a later
+    publication went first, the rows it found.
+
+    Parameters
+    ----------
+    incoming : Table
+        Columns of the contract without record time, and ``pos``, the position in the frame.
+    """
+    table = shared.table
+    local = {str(shared.local(file.path)): file.path for file in files}
+    content = [name for name in table.names if name not in _LINEAGE | {table.partition} | set(table.key)]
+    stamp = _stamp(recorded_at)
+    same_key = " AND ".join(
+        f"f.{name} IS NOT DISTINCT FROM c.{name}" if table.column(name).nullable else f"f.{name} = c.{name}"
+        for name in table.key
+    )
+    keys = ", ".join(table.key)
+    scan = _scan(list(local), table, "filename = true", "file_row_number = true")
+    with _connect() as connection:
+        connection.register("incoming", incoming)
+        try:
+            answer = connection.sql(
+                f"""WITH f AS (SELECT pos, {keys}, hash({", ".join(content)}) AS content FROM incoming),
+                c AS (SELECT {keys}, hash({", ".join(content)}) AS content, filename, file_row_number, recorded_until
+                      FROM {scan} WHERE recorded_from < {stamp} AND (recorded_until IS NULL OR recorded_until > {stamp}))
+                SELECT f.pos, f.content = c.content AS same,
+                       CASE WHEN f.content <> c.content THEN c.filename END AS file,
+                       CASE WHEN f.content <> c.content THEN c.file_row_number END AS row,
+                       c.recorded_until AS until
+                FROM f JOIN c ON {same_key}"""
+            ).to_arrow_table()
+            until = _instants(answer.select(["pos", "until"]))
+            if any(
+                file.high.get("recorded_from") is None or file.high["recorded_from"] > recorded_at for file in files
+            ):
+                later = connection.sql(
+                    f"""SELECT f.pos, min(c.recorded_from) AS until FROM incoming f
+                    JOIN (SELECT {keys}, recorded_from FROM {scan} WHERE recorded_from > {stamp}) c ON {same_key}
+                    GROUP BY f.pos"""
+                ).to_arrow_table()
+                until = {**_instants(later), **until}
+        except duckdb.Error as error:
+            raise damaged(error) from error
+    return Known(
+        found=answer.column("pos").to_numpy(),
+        same=answer.column("same").to_numpy(),
+        files=[None if name is None else local[name] for name in answer.column("file").to_pylist()],
+        rows=answer.column("row").to_pylist(),
+        until=until,
+    )
+
+
+def _instants(answer: pa.Table) -> dict[int, datetime]:
+    stopped = answer.filter(pc.is_valid(answer.column("until")))
+    times = stopped.column("until").cast(pa.timestamp("us", "UTC")).to_pylist()
+    return dict(zip(stopped.column("pos").to_pylist(), times, strict=True))
+
+
+def scan_of(shared: Shared, files: list[LiveFile] | None = None) -> str:
+    """Give the ``FROM`` clause over data files of an opened table (all of them unless named)."""
+    chosen = shared.files if files is None else files
+    return _scan([str(shared.local(file.path)) for file in chosen], shared.table)
+
+
+def answer(sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
+    """Run one of our own questions."""
+    with _connect() as connection:
+        try:
+            relation = connection.sql(sql, params=dict(parameters) if parameters else None)
+            return relation.to_arrow_table()
+        except duckdb.Error as error:
+            raise damaged(error) from error
+
+
+def local_files(shared: Shared) -> list[Path]:
+    """Where the data files of a table can be read."""
+    return [shared.local(file.path) for file in shared.files]

@@ -1,0 +1,454 @@
+"""The gate: Great Expectations looks at exactly what is about to be published and must agree with the judge.
+
+The one door to Great Expectations. Its import takes seconds and 150 MB, so it happens only in a process of its own
+(``gate_process``), which a ``Gate`` starts while the file is still being read, and which serves many runs. What is
+shown to it and expected of it is made in ``gate_frames`` and ``expectations`` from the same facts that the judge reads.
+If the gate refuses, the judge is wrong: nothing of the batch goes out and somebody must be told.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pandas as pd
+
+import pipelines
+from pipelines.batch import Verdict
+from pipelines.errors import GateRefused, PublishError
+from pipelines.validate import expectations, gate_frames
+from pipelines.validate.expectations import HIGH, LOW, Config, scaled
+from schemas.loaders import parameters
+from schemas.rules import Rule
+
+NATIVE_ROWS = 100_000
+RESULT_FORMAT = {"result_format": "BASIC", "partial_unexpected_count": 20}
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """What the gate said; ``failed`` holds codes of rules, or clauses of the contract (``key``, ``row-count`` …)."""
+
+    ok: bool
+    expectations: int
+    failed: tuple[str, ...]
+    seconds: float
+
+
+class Gate:
+    """The gate's process, from this side of the pipe.
+
+    Parameters
+    ----------
+    places_docs : Path
+        Where the results of each run are kept, for the Data Docs.
+    keep_warm : bool
+        The process serves run after run; else it ends after one.
+    native_rows : int
+        Up to how many published results the expectations speak of rows.
+    seconds : float
+        How long one run may take.
+    """
+
+    def __init__(
+        self,
+        places_docs: Path,
+        keep_warm: bool = False,
+        *,
+        native_rows: int = NATIVE_ROWS,
+        seconds: float = 300.0,
+        python: str = sys.executable,
+    ) -> None:
+        self.places_docs = places_docs
+        self.keep_warm = keep_warm
+        self.native_rows = native_rows
+        self.seconds = seconds
+        self.python = python
+        self._child: subprocess.Popen[bytes] | None = None
+        self._home: str | None = None
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def start(self) -> None:
+        """Start the process, whose import goes on beside what the caller does next."""
+        with self._lock:
+            self._started()
+
+    def weigh(
+        self, verdict: Verdict, published: pd.DataFrame, batch_id: str, now: datetime, scratch: Path
+    ) -> GateResult:
+        """Show what is about to be published and give the result, whatever it is.
+
+        Raises
+        ------
+        PublishError
+            The process died (``gate-died``) or took too long (``gate-time``): the batch can be taken up again.
+        """
+        began = time.perf_counter()
+        at = now.astimezone(UTC)
+        keep = self.places_docs / "runs" / at.date().isoformat() / f"{batch_id}.json"
+        folder = scratch / "gate"
+        with self._lock:
+            try:
+                self._send({"do": "open", "batch": batch_id, "at": at.isoformat(), "table": verdict.batch.table.table})
+                for shown in gate_frames.show(verdict, published, folder, self.native_rows):
+                    self._send({"do": "frame", **shown.as_json()})
+                self._send({"do": "close", "keep": str(keep)})
+                answer = self._answer()
+            except BaseException:
+                self._end()
+                raise
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+                if not self.keep_warm:
+                    self._end()
+        return GateResult(
+            ok=answer["ok"],
+            expectations=answer["expectations"],
+            failed=tuple(answer["failed"]),
+            seconds=time.perf_counter() - began,
+        )
+
+    def run(self, verdict: Verdict, published: pd.DataFrame, batch_id: str, now: datetime, scratch: Path) -> GateResult:
+        """Let what is about to be published pass, or refuse it.
+
+        Parameters
+        ----------
+        verdict : Verdict
+        published : DataFrame
+            ``validate.shapes.publishable(verdict, batch_id)``: exactly what will be written.
+        batch_id : str
+        now : datetime
+            Aware.
+        scratch : Path
+            Folder for the frames; they are gone afterwards.
+
+        Raises
+        ------
+        GateRefused
+            Great Expectations disagrees with the judge; the codes are in the message.
+        PublishError
+            The process died (``gate-died``) or took too long (``gate-time``): the batch can be taken up again.
+        """
+        result = self.weigh(verdict, published, batch_id, now, scratch)
+        if not result.ok:
+            codes = ", ".join(result.failed)
+            raise GateRefused(
+                "gate-refused",
+                f"公布前的复核（Great Expectations）与审核结论不一致：{codes}；本批次未公布，请通知管理员",
+                f"Great Expectations disagrees with the judge on {codes}; nothing of the batch is published, "
+                "tell the administrator",
+            )
+        return result
+
+    def build_docs(self, since: datetime) -> int:
+        """Build the Data Docs of the runs since a time and give their number."""
+        with self._lock:
+            try:
+                self._send({"do": "docs", "docs": str(self.places_docs), "since": since.astimezone(UTC).isoformat()})
+                return int(self._answer()["pages"])
+            finally:
+                if not self.keep_warm:
+                    self._end()
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock:
+            self._end()
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        if self._child is not None and self._child.poll() is None:
+            return self._child
+        self._end()
+        self._home = tempfile.mkdtemp(prefix="gongzhi-gate-")
+        environment = {
+            "PATH": os.defpath,
+            "LANG": "C.UTF-8",
+            "HOME": self._home,
+            "PYTHONPATH": str(Path(pipelines.__file__).resolve().parent.parent),
+            "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
+            "GX_ANALYTICS_ENABLED": "False",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        }
+        self._child = subprocess.Popen(
+            [self.python, "-P", "-m", "pipelines.validate.gate_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+            cwd=self._home,
+            start_new_session=True,
+        )
+        return self._child
+
+    def _send(self, job: dict[str, object]) -> None:
+        child = self._started() if job["do"] in ("open", "docs") else self._child
+        try:
+            assert child is not None and child.stdin is not None
+            child.stdin.write(json.dumps(job, ensure_ascii=False).encode() + b"\n")
+            child.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            raise self._died() from None
+
+    def _answer(self) -> dict[str, Any]:
+        child = self._child
+        assert child is not None and child.stdout is not None
+        until = time.monotonic() + self.seconds
+        line = b""
+        with selectors.DefaultSelector() as selector:
+            selector.register(child.stdout, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                if not selector.select(max(0.0, until - time.monotonic())):
+                    raise PublishError(
+                        "gate-time",
+                        f"公布前的复核在 {self.seconds:g} 秒内未完成；本批次尚未公布，稍后会继续",
+                        f"the gate took longer than {self.seconds:g} seconds; the batch is not published yet",
+                    )
+                piece = os.read(child.stdout.fileno(), 2**16)
+                if not piece:
+                    raise self._died()
+                line += piece
+        answer: dict[str, Any] = json.loads(line)
+        if "error" in answer:
+            died = self._died()
+            died.add_note(answer["error"])
+            raise died
+        return answer
+
+    def _died(self) -> PublishError:
+        code = self._child.poll() if self._child is not None else None
+        return PublishError(
+            "gate-died",
+            "公布前的复核程序异常中止；本批次尚未公布，稍后会继续",
+            f"the gate's process ended (code {code}); the batch is not published yet and will be taken up again",
+        )
+
+    def _end(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            for pipe in (child.stdin, child.stdout):
+                try:
+                    if pipe is not None:
+                        pipe.close()
+                except BrokenPipeError:
+                    pass
+            child.kill()
+            child.wait()
+        if self._home is not None:
+            shutil.rmtree(self._home, ignore_errors=True)
+            self._home = None
+
+
+def build_data_docs(places_docs: Path, now: datetime, days: int = 31) -> int:
+    """Build static Data Docs of the last runs in a process of its own and give the number of runs shown.
+
+    The pages are ``places_docs/site/index.html`` and below. Results of runs older than ``days`` are removed.
+    """
+    with Gate(places_docs) as gate:
+        return gate.build_docs(now - timedelta(days=days))
+
+
+# What follows runs inside the gate's process (and in tests): only there is Great Expectations imported.
+
+
+def _context() -> Any:
+    os.environ["GX_ANALYTICS_ENABLED"] = "False"
+    import great_expectations as gx
+
+    context = gx.get_context(mode="ephemeral")
+    context.variables.analytics_enabled = False
+    context.variables.progress_bars = {"globally": False}
+    return context
+
+
+def warm_up() -> None:
+    """Import Great Expectations, the slow part, before there is anything to look at."""
+    _suite("warm", [expectations.config("column_max_to_be_between", [], column="value", max_value=1)])
+    _context()
+
+
+def _suite(name: str, configs: list[Config]) -> Any:
+    import great_expectations as gx
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    made = [ExpectationConfiguration(type=c["type"], kwargs=c["kwargs"], meta=c["meta"]) for c in configs]
+    return gx.ExpectationSuite(name=name, expectations=made)
+
+
+class Run:
+    """One run: a checkpoint per frame, in a context of its own (which keeps what it validated)."""
+
+    def __init__(self, batch_id: str, at: str, table: str) -> None:
+        self.batch_id = batch_id
+        self.at = at
+        self.table = table
+        self.context = _context()
+        self.source = self.context.data_sources.add_pandas("published")
+        self.results: dict[str, dict[str, Any]] = {}
+
+    def look(self, name: str, files: list[Path], configs: list[Config]) -> None:
+        """Validate one frame by a checkpoint."""
+        import great_expectations as gx
+        from great_expectations.core.run_identifier import RunIdentifier
+
+        label = f"{self.table}.{name}"
+        data = self.source.add_dataframe_asset(name).add_batch_definition_whole_dataframe("whole")
+        suite = self.context.suites.add(_suite(label, configs))
+        definition = self.context.validation_definitions.add(
+            gx.ValidationDefinition(name=label, data=data, suite=suite)
+        )
+        checkpoint = self.context.checkpoints.add(
+            gx.Checkpoint(name=label, validation_definitions=[definition], result_format=RESULT_FORMAT)
+        )
+        run_id = RunIdentifier(run_name=self.batch_id, run_time=datetime.fromisoformat(self.at))
+        result = checkpoint.run(batch_parameters={"dataframe": read_frame(files)}, run_id=run_id)
+        for one in result.run_results.values():
+            self.results[label] = one.to_json_dict()
+
+    def close(self, keep: Path) -> dict[str, Any]:
+        """Keep the results and give the answer."""
+        failed: dict[str, None] = {}
+        count = 0
+        for result in self.results.values():
+            count += len(result["results"])
+            for one in result["results"]:
+                if not one["success"]:
+                    failed |= dict.fromkeys(_codes(one))
+        record = {"batch": self.batch_id, "at": self.at, "table": self.table, "results": self.results}
+        keep.parent.mkdir(parents=True, exist_ok=True)
+        part = keep.with_name(keep.name + ".part")
+        part.write_text(json.dumps(record, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+        os.replace(part, keep)
+        return {"ok": not failed and count > 0, "expectations": count, "failed": list(failed)}
+
+
+def _codes(result: dict[str, Any]) -> list[str]:
+    """Give the codes an expectation that failed stands for, by the words it met where they tell."""
+    meta = result["expectation_config"]["meta"]
+    words = meta.get("words", {})
+    met = [words[word] for word in result["result"].get("partial_unexpected_list") or [] if word in words]
+    return list(dict.fromkeys(met)) or list(meta["rules"])
+
+
+def read_frame(files: list[Path]) -> pd.DataFrame:
+    """Read one frame from its files, without a copy where Arrow and pandas lay it out alike."""
+    import pyarrow as pa
+
+    frames = []
+    for path in files:
+        table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
+        frames.append(table.to_pandas(split_blocks=True))
+    if len(frames) == 1:
+        return frames[0]
+    return pd.DataFrame({name: frame[name] for frame in frames for name in frame}, copy=False)
+
+
+def write_docs(docs: Path, since: str) -> int:
+    """Build the Data Docs of the kept runs and remove older ones."""
+    from great_expectations.core.expectation_validation_result import expectationSuiteValidationResultSchema
+    from great_expectations.core.run_identifier import RunIdentifier
+    from great_expectations.data_context.types.resource_identifiers import (
+        ExpectationSuiteIdentifier,
+        ValidationResultIdentifier,
+    )
+
+    context = _context()
+    site = docs / "site"
+    fresh = docs / "site.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    context.add_data_docs_site(
+        "gate",
+        {
+            "class_name": "SiteBuilder",
+            "store_backend": {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(fresh)},
+            "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        },
+    )
+    first = since[:10]
+    shown = 0
+    for path in sorted((docs / "runs").glob("*/*.json")):
+        if path.parent.name < first:
+            path.unlink()
+            continue
+        record = json.loads(path.read_text(encoding="utf-8"))
+        shown += 1
+        run_id = RunIdentifier(run_name=record["batch"], run_time=datetime.fromisoformat(record["at"]))
+        for label, result in record["results"].items():
+            key = ValidationResultIdentifier(
+                ExpectationSuiteIdentifier(label), run_id, result["meta"].get("batch_id") or label
+            )
+            loaded = expectationSuiteValidationResultSchema.load(result)
+            context.validation_results_store.set(key, loaded)
+    context.build_data_docs()
+    shutil.rmtree(site, ignore_errors=True)
+    if fresh.exists():
+        os.replace(fresh, site)
+    return shown
+
+
+@lru_cache(maxsize=1)
+def _loose_frame() -> Any:
+    return (
+        _context()
+        .data_sources.add_pandas("loose")
+        .add_dataframe_asset("frame")
+        .add_batch_definition_whole_dataframe("whole")
+    )
+
+
+def failing_ids(rule: Rule, frame: pd.DataFrame) -> set[int]:
+    """Give the positions of the rows on which Great Expectations finds a rule failing.
+
+    Parameters
+    ----------
+    rule : Rule
+    frame : DataFrame
+        The rule's column, those its ``where`` names, the column it may not exceed; ``parameter`` for a range that
+        parameters.csv gives.
+
+    Returns
+    -------
+    set of int
+        Positions in ``frame``, of the union of the rule's expectations, found by COMPLETE results.
+    """
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    shown = frame.reset_index(drop=True).assign(id=np.arange(len(frame)))
+    if rule.check == "within_facts":
+        for name, side in ((LOW, "low"), (HIGH, "high")):
+            attribute = rule.arguments[side]
+            shown[name] = [
+                np.nan if (bound := getattr(parameters().get(str(word)), attribute, None)) is None else bound
+                for word in shown["parameter"]
+            ]
+    if rule.check == "not_above":
+        shown[scaled(rule)] = shown[rule.arguments["other"]] * float(rule.arguments.get("factor", 1.0))
+    batch = _loose_frame().get_batch(batch_parameters={"dataframe": shown})
+    found: set[int] = set()
+    for one in expectations.native(rule, frame.columns):
+        expectation = ExpectationConfiguration(**one).to_domain_obj()
+        complete = {"result_format": "COMPLETE", "unexpected_index_column_names": ["id"]}
+        result = batch.validate(expectation, result_format=complete)
+        if result.exception_info.get("raised_exception"):
+            raise ValueError(f"{rule.code}: {result.exception_info}")
+        found |= {int(entry["id"]) for entry in result.result.get("unexpected_index_list") or []}
+    return found
