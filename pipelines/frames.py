@@ -23,7 +23,9 @@ def constant(word: str, size: int) -> pd.Categorical:
 
 def stacked(columns: Sequence[Any]) -> pd.Categorical:
     """Stack columns of words; the result knows the words of all."""
-    made: Any = pd.api.types.union_categoricals(list(columns))
+    # a column without a single word has categories of another kind, which do not stack
+    worded = [c.rename_categories(c.categories.astype("str")) if c.categories.dtype != "str" else c for c in columns]
+    made: Any = pd.api.types.union_categoricals(worded)
     return made  # type: ignore[no-any-return]
 
 

@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 
     from pipelines.batch import RawBatch, Verdict
     from pipelines.validate.gate import Gate
-    from records.store import BatchRecord, Records
+    from records.store import BatchRecord, DataFile, Records
     from records.waivers import Waiver
+    from schemas.loaders import Table
 
 DISPLAYED = 1000
 """Findings shown in an outcome; all are kept beside the batch."""
@@ -104,7 +105,9 @@ def judge_file(
     day = (received + timedelta(hours=8)).date()
     batch = to_table(found, raw, bureau, day, road.site)
     road.progress("judge")
-    verdict = judge(batch, received, waivers=_waivers(road, bureau), history=_history(road, batch.table.table, bureau))
+    verdict = judge(
+        batch, received, waivers=_waivers(road, bureau), history=_history(road, batch.table, bureau, received)
+    )
     return raw, verdict, [*raw.normalised, *notes, *batch.normalised]
 
 
@@ -193,7 +196,7 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
         batch = records.advance(
             batch.batch_id, "read", road.clock(), **{k: told[k] for k in ("dataset", "layout", "encoding")}
         )
-    _keep(road, batch, verdict)
+    _keep_verdict(road, batch, verdict, batch.rules_hash)
     if batch.state in ("read", "held"):
         batch = records.advance(batch.batch_id, "judged", road.clock(), **told)
     _save_answers(road, batch, verdict)
@@ -202,10 +205,11 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
         outcome.state = "refused"
         return outcome
     try:
+        going = outgoing(verdict, batch.batch_id)
         road.progress("gate")
-        _gate(road, verdict, batch, scratch)
+        _gate(road, verdict, batch, scratch, going[0][1])
         road.progress("publish")
-        outcome.tables = publish(road, verdict, batch)
+        outcome.tables = publish(road, going, batch)
     except GateRefused as error:
         records.advance(batch.batch_id, "held", road.clock(), error=error.as_json())
         outcome.state, outcome.error = "held", error.as_json()
@@ -214,31 +218,63 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
     return outcome
 
 
-def publish(road: Road, verdict: Verdict, batch: BatchRecord) -> list[dict[str, object]]:
+def outgoing(verdict: Verdict, batch_id: str) -> list[tuple[Table, pd.DataFrame]]:
+    """Give the rows that may go out, table by table: the batch's own first."""
+    from pipelines.validate.shapes import publishable, side_tables
+
+    return [(verdict.batch.table, publishable(verdict, batch_id)), *side_tables(verdict, batch_id)]
+
+
+def publish(road: Road, going: list[tuple[Table, pd.DataFrame]], batch: BatchRecord) -> list[dict[str, object]]:
     """Write what may go out into the shared tables, each in one transaction, and record it."""
     from pipelines.publish.catalogue import write_catalogue
-    from pipelines.publish.store import publish_table
-    from pipelines.validate.shapes import publishable, side_tables
-    from records.store import DataFile
 
     publication = road.kept.begin_publication(batch.batch_id, road.clock())
-    going = [(verdict.batch.table, publishable(verdict, batch.batch_id)), *side_tables(verdict, batch.batch_id)]
+    told, files, retired = write_tables(road.places, going, batch.batch_id, publication.recorded_at)
+    road.kept.finish_publication(batch.batch_id, told, files, road.clock(), retired)
+    write_catalogue(road.places.tables, road.places.catalogue, road.site)
+    return told
+
+
+def write_tables(
+    places: Places, going: list[tuple[Table, pd.DataFrame]], batch_id: str, recorded_at: datetime
+) -> tuple[list[dict[str, object]], list[DataFile], list[tuple[str, str]]]:
+    """Commit each table; give the changes, the files that came and those that went."""
+    from pipelines.publish.commit import publish_table
+    from records.store import DataFile
+
     told, files, retired = [], [], []
     for table, frame in going:
         done = publish_table(
-            frame,
-            table,
-            road.places.tables,
-            batch_id=batch.batch_id,
-            recorded_at=publication.recorded_at,
-            lock_dir=road.places.home / "locks",
+            frame, table, places.tables, batch_id=batch_id, recorded_at=recorded_at, lock_dir=places.home / "locks"
         )
         told.append(done.change.as_json())
         files += [DataFile(f.table, f.path, f.sha256, f.bytes) for f in done.files_added]
         retired += [(table.table, path) for path in done.files_removed]
-    road.kept.finish_publication(batch.batch_id, told, files, road.clock(), retired)
-    write_catalogue(road.places.tables, road.places.catalogue, road.site)
-    return told
+    return told, files, retired
+
+
+def judge_again(road: Road, batch: BatchRecord) -> Outcome:
+    """Judge a kept batch under today's rules, publish nothing; both verdicts stay."""
+    outcome = Outcome(
+        batch.file_name, batch.sha256, batch.bureau, batch_id=batch.batch_id, receipt=batch.receipt_number
+    )
+    outcome.rules = catalogue_hash(road.site)
+    with scratch_of(road) as scratch:
+        path = kept_path(road.places.uploads, batch.sha256)
+        raw, verdict, notes = judge_file(
+            road,
+            path,
+            batch.file_name,
+            _bureau(road, batch.bureau),
+            batch.dataset_asked or None,
+            batch.received_at,
+            scratch,
+        )
+    _tell(outcome, raw, verdict, notes)
+    outcome.state = verdict.state
+    _keep_verdict(road, batch, verdict, outcome.rules)
+    return outcome
 
 
 def resume(road: Road) -> Iterator[Outcome]:
@@ -327,19 +363,25 @@ def _displayed(frame: pd.DataFrame) -> list[dict[str, object]]:
     ]
 
 
-def _keep(road: Road, batch: BatchRecord, verdict: Verdict) -> None:
+def _keep_verdict(road: Road, batch: BatchRecord, verdict: Verdict, rules: str) -> None:
+    """Keep findings and quarantine beside the batch, one folder for each edition of the rules."""
     from pipelines.validate.keep import keep
 
-    keep(verdict, road.places.batches / batch.batch_id)
+    first = rules == batch.rules_hash
+    folder = road.places.batches / batch.batch_id
+    folder = folder if first else folder / rules.removeprefix("sha256:")[:12]
+    keep(verdict, folder)
+    path = str(folder.relative_to(road.places.home))
+    road.kept.add_verdict(batch.batch_id, rules, road.clock(), verdict.row_counts, verdict.result_counts, path)
 
 
-def _gate(road: Road, verdict: Verdict, batch: BatchRecord, scratch: Path) -> None:
+def _gate(road: Road, verdict: Verdict, batch: BatchRecord, scratch: Path, frame: pd.DataFrame) -> None:
     if not len(verdict.positions):
         return
     if road.gate is None:
         road.start(gate=True)
     assert road.gate is not None
-    road.gate.run(verdict, batch.batch_id, batch.received_at, scratch)
+    road.gate.run(verdict, batch.batch_id, batch.received_at, scratch, frame)
 
 
 def _waivers(road: Road, bureau: Bureau) -> list[Waiver]:
@@ -350,13 +392,13 @@ def _waivers(road: Road, bureau: Bureau) -> list[Waiver]:
     return list(waivers(road.records, at=road.clock(), bureau=bureau.bureau))
 
 
-def _history(road: Road, table: str, bureau: Bureau) -> pd.DataFrame | None:
-    """Medians of what this bureau published lately, where there is something."""
-    if not (Path(road.places.tables) / table / "_delta_log").exists():
+def _history(road: Road, table: Table, bureau: Bureau, known: datetime) -> pd.DataFrame | None:
+    """Medians of what this bureau had published when the file came, where there is something."""
+    if table.partition is None or not (Path(road.places.tables) / table.table / "_delta_log").exists():
         return None
-    from pipelines.publish.store import history_medians
+    from pipelines.publish.history import history_medians
 
-    return history_medians(table, road.places.tables, bureau.bureau, days=HISTORY_DAYS)
+    return history_medians(table, road.places.tables, bureau.bureau)
 
 
 def _save_answers(road: Road, batch: BatchRecord, verdict: Verdict) -> None:

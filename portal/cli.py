@@ -468,6 +468,29 @@ def rebuild(
     raise typer.Exit(Exit.DONE if ok else Exit.REFUSED)
 
 
+@app.command(
+    help=say(
+        "按现行规则重新判定一个批次（不发布，两份结论都保留）",
+        "judge a batch again under today's rules; publishes nothing, keeps both verdicts",
+    )
+)
+def judge(batch: Annotated[str, typer.Argument()], as_json: Json = False, home: Home = None) -> None:
+    """Judge a kept batch again.
+
+    Example: gongzhi judge b-20261123-0123456789ab
+    """
+    from pipelines.sync import judge_again
+    from portal.show import outcome_lines
+
+    with records_of(home) as (places, records), _road(places, records, lambda step: None) as road:
+        outcome = judge_again(road, records.batch(batch))
+    if as_json:
+        data(json.dumps(outcome.as_json(), ensure_ascii=False))
+    else:
+        for line in outcome_lines(outcome):
+            data(line)
+
+
 @app.command(help=say("检查运行环境与数据目录", "check the surroundings and the home"))
 def doctor(home: Home = None) -> None:
     """Check the surroundings and the home.

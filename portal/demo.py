@@ -119,7 +119,7 @@ def _shared(places: Places) -> Iterator[str]:
 def _query(places: Places, sql: str) -> Iterator[str]:
     from pipelines.publish.reading import query
 
-    answer = query(places.tables, sql, None)
+    answer = query(sql, places.tables)
     yield from plain_table(answer.column_names, [tuple(row.values()) for row in answer.to_pylist()])
 
 

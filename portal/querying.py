@@ -23,7 +23,7 @@ def print_query(places: Places, sql: str, as_of: str | None, format: str, output
     from pipelines.publish.reading import query
 
     _check(format)
-    _give(query(places.tables, sql, as_of), format, output)
+    _give(query(sql, places.tables, as_of), format, output)
 
 
 def print_changes(places: Places, table: str, since: int | None, format: str) -> None:
@@ -35,7 +35,7 @@ def print_changes(places: Places, table: str, since: int | None, format: str) ->
     _check(format)
     if table not in tables():
         _stop(f"没有数据表 {table}；有：{'、'.join(tables())}", f"no table {table}; there are {', '.join(tables())}")
-    _give(changes(table, places.tables, since), format, None)
+    _give(changes(tables()[table], places.tables, -1 if since is None else since), format, None)
 
 
 def _check(format: str) -> None:

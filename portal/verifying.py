@@ -58,7 +58,8 @@ def verify_records(places: Places, records: Records, what: str | None) -> tuple[
             say(f"数据表：{len(files)} 个文件的校验和一致", f"tables: the hashes of {len(files)} files agree")
             if not bad
             else say(
-                f"数据表：损坏的文件 {'、'.join(map(str, bad))}", f"tables: damaged files {', '.join(map(str, bad))}"
+                f"数据表：损坏的文件 {'、'.join(f'{f.table}/{f.path}（{why}）' for f, why in bad)}",
+                f"tables: damaged files {', '.join(f'{f.table}/{f.path} ({why})' for f, why in bad)}",
             )
         )
     return ok, lines

@@ -1,4 +1,4 @@
-"""Small vocabularies: reference states of air values, periods of HJ 212 commands, states of a rating."""
+"""Small vocabularies: reference states of air values, periods of HJ 212 commands, states of a rating, missing markers."""
 
 from __future__ import annotations
 
@@ -66,3 +66,39 @@ def _key(text: str) -> str:
 def find_rating_state(text: str) -> str | None:
     """Find the state of a rating as somebody wrote it (``终评`` → ``final``)."""
     return _rating_states().get(_key(text))
+
+
+@dataclass(frozen=True, slots=True)
+class MissingMarker:
+    """What a marker says about why there is no value; whether it is a marker at all is said by the layout."""
+
+    marker: str
+    reason: str
+    name_zh: str
+    name_en: str
+    source: str
+
+
+@lru_cache(maxsize=1)
+def missing_markers() -> dict[str, MissingMarker]:
+    """Read ``vocabularies/missing_markers.csv``: folded marker → why the value is missing."""
+    path = SCHEMAS / "vocabularies" / "missing_markers.csv"
+    found: dict[str, MissingMarker] = {}
+    for row in read_rows(path, ("marker", "reason", "name_zh", "name_en", "source")):
+        marker = MissingMarker(
+            row["marker"], row.need("reason"), row.need("name_zh"), row.need("name_en"), row.need("source")
+        )
+        if found.setdefault(_key(marker.marker), marker) is not marker:
+            raise row.fail(f"marker {marker.marker!r} stands twice")
+    return found
+
+
+def missing_reason(text: str) -> MissingMarker | None:
+    """Find why a cell that holds a marker has no value.
+
+    Examples
+    --------
+    >>> missing_reason("-1").name_en
+    'not monitored'
+    """
+    return missing_markers().get(_key(text))

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,6 +46,7 @@ def letter(position: int) -> str:
     return name
 
 
+@lru_cache(maxsize=16_384)
 def key_of(header: str) -> str:
     """Fold a header for comparison: full-width, blanks, case and the ways to write μ and ³ do not count."""
     folded = fold(header).translate(_UNIT_GLYPHS)
@@ -52,6 +54,7 @@ def key_of(header: str) -> str:
     return re.sub(r"\s+", "", folded).replace("^", "")
 
 
+@lru_cache(maxsize=16_384)
 def split_unit(header: str) -> tuple[str, str | None]:
     """Split ``氨氮(mg/L)`` into name and unit; brackets that hold no unit stay in the name."""
     match = _TAIL.match(fold(header))
@@ -293,27 +296,36 @@ def _has_value(sheet: Sheet, position: int, values: Iterable[str]) -> bool:
     return bool(set(values) & {fold(t) for t in column.dictionary.to_pylist()})
 
 
-def _match_header(layout: Layout, sheet: Sheet, rows: list[list[str]], merged: list[list[str]]) -> _Match | None:
-    needed = [key_of(name) for name in layout.recognise]
-    best: _Match | None = None
+_Ways = list[tuple[int, int, list[tuple[str, ...]], frozenset[str]]]
+
+
+def _ways(rows: list[list[str]], merged: list[list[str]]) -> _Ways:
+    """Read a header at every row from one, two and three rows: row, depth, ways per column, all names."""
+    found: _Ways = []
     for depth in (1, 2, 3):
         for at in range(len(rows) - depth + 1):
             ways = _joined(rows, merged, at, depth)
-            standing = {key_of(name) for names in ways for name in names}
-            if not all(name in standing for name in needed):
-                continue
-            for column, values in layout.recognise_values.items():
-                where = next((i for i, names in enumerate(ways) if key_of(column) in map(key_of, names)), None)
-                if where is None or not _has_value(sheet, where, values):
-                    return None
-            first = at + depth
-            match = _map_columns(layout, ways, sheet, int(sheet.rows[first - 1]), first)
-            match = _Match(layout, first, depth, match.columns, match.error, match.answer)
-            if match.error is None:
-                return match
-            if best is None:
-                best = match
-            break
+            found.append((at, depth, ways, frozenset(key_of(name) for names in ways for name in names)))
+    return found
+
+
+def _match_header(layout: Layout, sheet: Sheet, read: _Ways) -> _Match | None:
+    needed = [key_of(name) for name in layout.recognise]
+    best: _Match | None = None
+    tried = 0
+    for at, depth, ways, standing in read:
+        if depth == tried or not all(name in standing for name in needed):
+            continue
+        for column, values in layout.recognise_values.items():
+            where = next((i for i, names in enumerate(ways) if key_of(column) in map(key_of, names)), None)
+            if where is None or not _has_value(sheet, where, values):
+                return None
+        first = at + depth
+        match = _map_columns(layout, ways, sheet, int(sheet.rows[first - 1]), first)
+        match = _Match(layout, first, depth, match.columns, match.error, match.answer)
+        if match.error is None:
+            return match
+        best, tried = best or match, depth
     return best
 
 
@@ -386,16 +398,12 @@ def recognise(
             notes.append(Normalisation("side-sheet", "未读的附表（说明类）", 1, sheet.name))
             continue
         rows = top_rows(sheet, words.header_rows)
-        merged = _fill_merged(rows, sheet)
+        read = _ways(rows, _fill_merged(rows, sheet))
         matches = []
         for layout in candidates:
             if layout.sheets and sheet.name not in layout.sheets:
                 continue
-            match = (
-                _match_shape(layout, sheet, rows)
-                if layout.header == "none"
-                else _match_header(layout, sheet, rows, merged)
-            )
+            match = _match_shape(layout, sheet, rows) if layout.header == "none" else _match_header(layout, sheet, read)
             if match is not None:
                 matches.append(match)
         good = [m for m in matches if m.error is None]

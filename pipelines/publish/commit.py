@@ -130,13 +130,11 @@ def _publish(shared: Shared, incoming: pa.Table, order: np.ndarray, batch_id: st
     for positions, files in _meetings(shared, incoming, order):
         some = incoming if len(positions) == size else incoming.take(pa.array(positions))
         known = reading.compare(shared, files, some.append_column("pos", pa.array(positions)), recorded_at)
-        opened[known.found[known.same]] = False
-        corrected += int((~known.same).sum())
+        opened[known.same] = False
+        corrected += len(known.changed)
         until.update(known.until)
-        for index in np.flatnonzero(~known.same):
-            path, row = known.files[index], known.rows[index]
-            if path is not None and row is not None:
-                stops.setdefault(path, {})[row] = recorded_at
+        for path, row in known.stands:
+            stops.setdefault(path, {})[row] = recorded_at
     added = int(opened.sum()) - corrected
     change = TableChange(shared.table.table, shared.version, added, corrected, size - added - corrected)
     if not added and not corrected:
@@ -247,7 +245,7 @@ def _write(
     }
     try:
         version = shared.commit(batch_id, written, removed, notes)
-    except Overtaken:
+    except (Overtaken, OSError):
         shared.discard(paths)
         raise
     return Committed(

@@ -10,10 +10,11 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping
+import tempfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import duckdb
@@ -23,7 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from pipelines.errors import PublishError
-from pipelines.publish.store import LiveFile, Shared, open_table
+from pipelines.publish.store import LiveFile, Shared, damaged_file, open_table
 from schemas.contracts import Table, tables
 
 CHINA = timezone(timedelta(hours=8))
@@ -83,9 +84,8 @@ def current(
     allowed: list[str] = []
     for table in tables().values():
         shared = open_table(table, tables_root, storage_options)
-        files = [str(shared.local(file.path)) for file in shared.files] if shared is not None else []
-        allowed += files
-        _views(connection, table, files, at)
+        allowed += [str(shared.local(file.path)) for file in shared.files] if shared is not None else []
+        _views(connection, table, shared, at)
     connection.execute(f"SET allowed_paths = [{_quoted(allowed)}]")
     connection.execute("SET enable_external_access = false")
     connection.execute("SET lock_configuration = true")
@@ -136,41 +136,55 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
             f"查询中有不认识的表、列或函数：{_first_line(error)}；可用的表：{names}，以及 <表名>_history",
             f"the query names something unknown: {_first_line(error)}; tables: {', '.join(tables())}, and <table>_history",
         ) from error
-    except (duckdb.IOException, duckdb.InvalidInputException, duckdb.SerializationException) as error:
-        raise damaged(error) from error
     except duckdb.Error as error:
-        raise PublishError(
-            "query-wrong", f"查询无法执行：{_first_line(error)}", f"the query cannot be run: {_first_line(error)}"
-        ) from error
+        raise damaged(error) from error
 
 
-def damaged(error: Exception) -> PublishError:
-    """Tell which data file an error of DuckDB is about."""
-    found = re.search(r"[^\s\"']*?([^/\s\"']+/(?:month=[0-9-]+/)?[^/\s\"']+\.parquet)", str(error))
-    if found is None:
-        return PublishError(
-            "query-wrong", f"查询无法执行：{_first_line(error)}", f"the query cannot be run: {_first_line(error)}"
-        )
-    return PublishError(
-        "damaged-file",
-        f"数据文件 {found.group(1)} 已损坏或缺失，其余文件不受影响；请运行 gongzhi verify tables 与 gongzhi rebuild",
-        f"the data file {found.group(1)} is damaged or missing ({_first_line(error)}); the others are fine; "
-        "run gongzhi verify tables, then gongzhi rebuild",
-    )
+def damaged(error: Exception, otherwise: str = "query-wrong") -> PublishError:
+    """Tell which data file an error of DuckDB is about, if it is about one."""
+    found = re.search(r"([a-z_]+/(?:month=[0-9-]+/)?[^/\s\"']+\.parquet)", str(error))
+    if found is not None:
+        return damaged_file(found.group(1))
+    said = _first_line(error)
+    if otherwise == "storage":
+        return PublishError(otherwise, f"共享表读取失败：{said}", f"the shared tables cannot be read: {said}")
+    return PublishError(otherwise, f"查询无法执行：{said}", f"the query cannot be run: {said}")
 
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().split("\n", 1)[0]
 
 
-def _connect() -> duckdb.DuckDBPyConnection:
+def _connect(**more: str) -> duckdb.DuckDBPyConnection:
     settings: dict[str, Any] = {
         "autoinstall_known_extensions": "false",
         "python_enable_replacements": "false",
         "temp_directory": "",
         "TimeZone": "Etc/GMT-8",
+        **more,
     }
     return duckdb.connect(":memory:", config=settings)
+
+
+@contextmanager
+def asking(**frames: pa.Table) -> Iterator[Callable[[str], duckdb.DuckDBPyRelation]]:
+    """Open a connection for our own questions, with frames under these names; large sorts go to the disk.
+
+    Raises
+    ------
+    PublishError
+        ``damaged-file``: a data file cannot be read, and which; ``storage``: anything else.
+    """
+    with (
+        tempfile.TemporaryDirectory(prefix="gongzhi-") as spill,
+        _connect(temp_directory=spill, memory_limit="1500MB") as connection,
+    ):
+        for name, frame in frames.items():
+            connection.register(name, frame)
+        try:
+            yield connection.sql
+        except duckdb.Error as error:
+            raise damaged(error, "storage") from error
 
 
 def _quoted(words: Iterable[str]) -> str:
@@ -182,39 +196,40 @@ def _scan(files: list[str], table: Table, *extra: str) -> str:
     return f"read_parquet([{_quoted(files)}], {', '.join([*options, *extra, 'union_by_name = false'])})"
 
 
-def _views(connection: duckdb.DuckDBPyConnection, table: Table, files: list[str], at: datetime | None) -> None:
-    if files:
-        names = ", ".join(column.name for column in table.columns)
-        try:
-            connection.execute(f"CREATE VIEW {table.table}_history AS SELECT {names} FROM {_scan(files, table)}")
-        except duckdb.Error:  # the first file gives the schema: begin with a sound one
-            sound = next((file for file in files if _sound(file)), None)
-            if sound is None:
-                raise damaged(OSError(files[0])) from None
-            files = [sound, *(file for file in files if file != sound)]
-            connection.execute(f"CREATE VIEW {table.table}_history AS SELECT {names} FROM {_scan(files, table)}")
-    else:
+def _views(connection: duckdb.DuckDBPyConnection, table: Table, shared: Shared | None, at: datetime | None) -> None:
+    parts = []
+    if shared is not None:
+        broken = shared.broken()
+        whole = [file for file in shared.files if file not in broken]
+        parts += [f"SELECT {', '.join(table.names)} FROM {scan_of(shared, whole)}"] if whole else []
+        parts += [_out_of_order(table, file) for file in broken]
+    if not parts:
         nothing = ", ".join(f"NULL::{_DUCK[column.type]} AS {column.name}" for column in table.columns)
-        connection.execute(f"CREATE VIEW {table.table}_history AS SELECT {nothing} WHERE false")
+        parts = [f"SELECT {nothing} WHERE false"]
+    connection.execute(f"CREATE VIEW {table.table}_history AS {' UNION ALL '.join(parts)}")
     known = "recorded_until IS NULL" if at is None else as_known(at)
     connection.execute(f"CREATE VIEW {table.table} AS SELECT * FROM {table.table}_history WHERE {known}")
 
 
-def _sound(file: str) -> bool:
-    try:
-        pq.read_metadata(file)
-    except (OSError, pa.ArrowException):
-        return False
-    return True
+def _out_of_order(table: Table, file: LiveFile) -> str:
+    """Stand in for a damaged file: a question that needs it fails and says so, one for another partition does not."""
+    fails = f"error('damaged: {table.table}/{file.path}')"
+    columns = [
+        f"{_quoted([file.partition or ''])} AS {column.name}"
+        if column.name == table.partition
+        else f"{fails}::{_DUCK[column.type]} AS {column.name}"
+        for column in table.columns
+    ]
+    return f"SELECT {', '.join(columns)} FROM range(1) WHERE {fails} IS NULL"
 
 
 def as_known(at: datetime) -> str:
     """Give the condition for the rows on record at a time."""
-    stamp = _stamp(at)
-    return f"recorded_from <= {stamp} AND (recorded_until IS NULL OR recorded_until > {stamp})"
+    return f"recorded_from <= {stamp(at)} AND (recorded_until IS NULL OR recorded_until > {stamp(at)})"
 
 
-def _stamp(at: datetime) -> str:
+def stamp(at: datetime) -> str:
+    """Write an instant as SQL."""
     return f"TIMESTAMPTZ '{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f}+00:00'"
 
 
@@ -279,21 +294,33 @@ class Known:
 
     Attributes
     ----------
-    found : ndarray of int64
-        Positions of the frame whose key is on record.
-    same : ndarray of bool, as ``found``
-        The content on record is the same.
-    files, rows : lists, as ``found``
-        Where the row on record stands: path of the data file and row in it; None where the content is the same.
+    same : ndarray of int64
+        Positions of the frame whose key is on record with the same content.
+    changed : ndarray of int64
+        Positions whose key is on record with other content.
+    stands : list of (str, int), as ``changed``
+        Where the row on record stands: path of the data file, and row in it.
     until : dict of int to datetime
         Positions whose record ends because a later publication came first.
     """
 
-    found: np.ndarray
     same: np.ndarray
-    files: list[str | None]
-    rows: list[int | None]
+    changed: np.ndarray
+    stands: list[tuple[str, int]]
     until: dict[int, datetime]
+
+
+def content_of(table: Table) -> list[str]:
+    """Columns whose difference makes a correction: neither key nor lineage nor partition."""
+    return [name for name in table.names if name not in _LINEAGE | {table.partition} | set(table.key)]
+
+
+def same_keys(table: Table, one: str, other: str) -> str:
+    """Give the condition that two rows have the same key, missing equal to missing."""
+    return " AND ".join(
+        f"{one}.{name} {'IS NOT DISTINCT FROM' if table.column(name).nullable else '='} {other}.{name}"
+        for name in table.key
+    )
 
 
 def compare(shared: Shared, files: list[LiveFile], incoming: pa.Table, recorded_at: datetime) -> Known:
@@ -309,45 +336,41 @@ def compare(shared: Shared, files: list[LiveFile], incoming: pa.Table, recorded_
         Columns of the contract without record time, and ``pos``, the position in the frame.
     """
     table = shared.table
+    for file in shared.broken():
+        if file in files:
+            raise damaged_file(f"{table.table}/{file.path}")
     local = {str(shared.local(file.path)): file.path for file in files}
-    content = [name for name in table.names if name not in _LINEAGE | {table.partition} | set(table.key)]
-    stamp = _stamp(recorded_at)
-    same_key = " AND ".join(
-        f"f.{name} IS NOT DISTINCT FROM c.{name}" if table.column(name).nullable else f"f.{name} = c.{name}"
-        for name in table.key
-    )
+    content = content_of(table)
+    at = stamp(recorded_at)
+    same_key = same_keys(table, "f", "c")
     keys = ", ".join(table.key)
     scan = _scan(list(local), table, "filename = true", "file_row_number = true")
-    with _connect() as connection:
-        connection.register("incoming", incoming)
-        try:
-            answer = connection.sql(
-                f"""WITH f AS (SELECT pos, {keys}, hash({", ".join(content)}) AS content FROM incoming),
-                c AS (SELECT {keys}, hash({", ".join(content)}) AS content, filename, file_row_number, recorded_until
-                      FROM {scan} WHERE recorded_from < {stamp} AND (recorded_until IS NULL OR recorded_until > {stamp}))
-                SELECT f.pos, f.content = c.content AS same,
-                       CASE WHEN f.content <> c.content THEN c.filename END AS file,
-                       CASE WHEN f.content <> c.content THEN c.file_row_number END AS row,
-                       c.recorded_until AS until
-                FROM f JOIN c ON {same_key}"""
+    with asking(incoming=incoming) as ask_for:
+        answer = ask_for(
+            f"""WITH f AS (SELECT pos, {keys}, hash({", ".join(content)}) AS content FROM incoming),
+            c AS (SELECT {keys}, hash({", ".join(content)}) AS content, filename, file_row_number, recorded_until
+                  FROM {scan} WHERE recorded_from < {at} AND (recorded_until IS NULL OR recorded_until > {at}))
+            SELECT f.pos, f.content = c.content AS same,
+                   CASE WHEN f.content <> c.content THEN c.filename END AS file,
+                   CASE WHEN f.content <> c.content THEN c.file_row_number END AS row,
+                   c.recorded_until AS until
+            FROM f JOIN c ON {same_key}"""
+        ).to_arrow_table()
+        until = _instants(answer.select(["pos", "until"]))
+        if any(file.high.get("recorded_from") is None or file.high["recorded_from"] > recorded_at for file in files):
+            later = ask_for(
+                f"""SELECT f.pos, min(c.recorded_from) AS until FROM incoming f
+                JOIN (SELECT {keys}, recorded_from FROM {scan} WHERE recorded_from > {at}) c ON {same_key}
+                GROUP BY f.pos"""
             ).to_arrow_table()
-            until = _instants(answer.select(["pos", "until"]))
-            if any(
-                file.high.get("recorded_from") is None or file.high["recorded_from"] > recorded_at for file in files
-            ):
-                later = connection.sql(
-                    f"""SELECT f.pos, min(c.recorded_from) AS until FROM incoming f
-                    JOIN (SELECT {keys}, recorded_from FROM {scan} WHERE recorded_from > {stamp}) c ON {same_key}
-                    GROUP BY f.pos"""
-                ).to_arrow_table()
-                until = {**_instants(later), **until}
-        except duckdb.Error as error:
-            raise damaged(error) from error
+            until = {**_instants(later), **until}
+    same = answer.column("same")
+    changed = answer.filter(pc.invert(same))
+    paths = [local[name] for name in changed.column("file").to_pylist()]
     return Known(
-        found=answer.column("pos").to_numpy(),
-        same=answer.column("same").to_numpy(),
-        files=[None if name is None else local[name] for name in answer.column("file").to_pylist()],
-        rows=answer.column("row").to_pylist(),
+        same=answer.column("pos").filter(same).to_numpy(),
+        changed=changed.column("pos").to_numpy(),
+        stands=list(zip(paths, changed.column("row").to_pylist(), strict=True)),
         until=until,
     )
 
@@ -362,18 +385,3 @@ def scan_of(shared: Shared, files: list[LiveFile] | None = None) -> str:
     """Give the ``FROM`` clause over data files of an opened table (all of them unless named)."""
     chosen = shared.files if files is None else files
     return _scan([str(shared.local(file.path)) for file in chosen], shared.table)
-
-
-def answer(sql: str, parameters: Mapping[str, Any] | None = None) -> pa.Table:
-    """Run one of our own questions."""
-    with _connect() as connection:
-        try:
-            relation = connection.sql(sql, params=dict(parameters) if parameters else None)
-            return relation.to_arrow_table()
-        except duckdb.Error as error:
-            raise damaged(error) from error
-
-
-def local_files(shared: Shared) -> list[Path]:
-    """Where the data files of a table can be read."""
-    return [shared.local(file.path) for file in shared.files]

@@ -22,7 +22,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.fs as pa_fs
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
@@ -83,6 +83,10 @@ class Shared:
             self._files = _live(self.delta, self.table)
         return self._files
 
+    def broken(self) -> list[LiveFile]:
+        """List data files that are missing or have another size than the log says (flipped bits: see :func:`scrub`)."""
+        return [file for file in self.files if not _whole(self.local(file.path), file.bytes)]
+
     # -- what publications did --------------------------------------------------------------------------------
 
     def committed(self, batch_id: str) -> tuple[int, dict[str, Any]] | None:
@@ -129,7 +133,8 @@ class Shared:
                 os.replace(part, place)
             finally:
                 part.unlink(missing_ok=True)
-            datafiles.flush(place.parent)
+            for folder in (place.parent, place.parent.parent):
+                datafiles.flush(folder)
             if self.folder is None:
                 with open(place, "rb") as source, self._remote().open_output_stream(path) as target:
                     shutil.copyfileobj(source, target, 2**20)
@@ -188,13 +193,33 @@ class Shared:
             self.delta.create_write_transaction(
                 actions, "append", self.delta.schema(), partition, commit_properties=properties
             )
-        except CommitFailedError as error:
-            raise Overtaken(str(error)) from error
+        except (DeltaError, OSError) as error:  # the log alone says what became of it
+            newest = open_table(self.table, self.address.rsplit("/", 1)[0], self.options)
+            if newest is None or newest.version == self.version:
+                raise OSError(str(error)) from error
+            if newest.delta.transaction_version(batch_id) is None:
+                raise Overtaken(str(error)) from error
         if self.folder is not None:
             log = self.folder / "_delta_log"
             datafiles.flush(log / f"{version:020d}.json")
             datafiles.flush(log)
         return version
+
+
+def _whole(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def damaged_file(name: str) -> PublishError:
+    """Say which data file is damaged and what to do."""
+    return PublishError(
+        "damaged-file",
+        f"数据文件 {name} 已损坏或缺失，其余文件不受影响；请运行 gongzhi verify tables 核对，再用 gongzhi rebuild 重建",
+        f"the data file {name} is damaged or missing, the others are fine; run gongzhi verify tables, then gongzhi rebuild",
+    )
 
 
 def _stem(batch_id: str) -> str:

@@ -22,7 +22,7 @@ from pipelines.frames import coded, stacked
 from pipelines.standardise import places, times, units
 from pipelines.standardise.registers import read_register
 from pipelines.standardise.results import read_results
-from pipelines.standardise.text import TextColumn, categorical, notes_of
+from pipelines.standardise.text import Changes, TextColumn, categorical, notes_of
 from schemas.files import fold
 from schemas.layouts import Layout, habits
 from schemas.loaders import (
@@ -34,7 +34,7 @@ from schemas.loaders import (
     regions,
     tables,
 )
-from schemas.states import message_periods
+from schemas.states import message_periods, missing_reason
 from schemas.templates import EXAMPLE_MARK
 
 PLACE_COLUMNS = {
@@ -170,13 +170,13 @@ def _grid(found: Recognised) -> _Grid:
     inner = int((blank[first:] & (np.cumsum(keep[::-1])[::-1][first:] > 0)).sum()) if keep.any() else 0
     if inner:
         notes.append(Normalisation("blank-row", "空行", inner))
-    tally: Counter[str] = Counter()
+    tally = Changes()
     columns = {}
     for header in found.columns:
         if header.position not in columns:
             columns[header.position] = TextColumn.of(sheet, header.position, keep, first)
             if not header.ignored:
-                columns[header.position].fold_notes(tally)
+                columns[header.position].fold_notes(tally, header.letter, sheet.rows[keep])
     return _Grid(found, keep, sheet.rows[keep], columns, notes + notes_of(tally))
 
 
@@ -616,7 +616,9 @@ def _marks(grid: _Grid, position: int) -> list[tuple[int, str]]:
 
 def _missing_notes(tally: Counter[str], notes: list[Normalisation]) -> None:
     for marker, count in tally.most_common():
-        notes.append(Normalisation("missing-marker", f"缺测标记“{marker}”按缺测处理", count))
+        known = missing_reason(marker)
+        reason = f"（{known.name_zh}）" if known else ""
+        notes.append(Normalisation("missing-marker", f"缺测标记“{marker}”按缺测处理{reason}", count))
 
 
 def _long_results(

@@ -6,8 +6,9 @@ by how many cells hold it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +23,18 @@ _FOLDS = {
     "invisible": "去除不可见字符",
     "trimmed": "去除首尾空白",
 }
+
+
+PLACES_NAMED = 10
+"""Cells named of each kind of change."""
+
+
+@dataclass
+class Changes:
+    """What folding changed: how many cells of each kind, and the first of them."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    places: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def _fold_kinds(text: str, folded: str) -> list[str]:
@@ -116,12 +129,18 @@ class TextColumn:
         """Give the texts as written."""
         return coded(self.codes, self.texts)
 
-    def fold_notes(self, tally: Counter[str]) -> None:
-        """Count the cells that folding changed."""
+    def fold_notes(self, tally: Changes, letter: str, rows: np.ndarray) -> None:
+        """Count the cells that folding changed and name the first of them."""
         for at, (text, folded) in enumerate(zip(self.texts, self.folded, strict=True)):
-            if text != folded and self.counts[at]:
-                for kind in _fold_kinds(text, folded):
-                    tally[kind] += int(self.counts[at])
+            if text == folded or not self.counts[at]:
+                continue
+            kinds = _fold_kinds(text, folded)
+            for kind in kinds:
+                tally.counts[kind] += int(self.counts[at])
+            if any(len(tally.places[kind]) < PLACES_NAMED for kind in kinds):
+                cells = [f"{letter}{rows[i]}" for i in np.flatnonzero(self.codes == at)[:PLACES_NAMED].tolist()]
+                for kind in kinds:
+                    tally.places[kind] = [*tally.places[kind], *cells][:PLACES_NAMED]
 
 
 def categorical(words: list[str], codes: np.ndarray) -> pd.Categorical:
@@ -131,6 +150,10 @@ def categorical(words: list[str], codes: np.ndarray) -> pd.Categorical:
     return coded(remap[codes] if len(words) else codes, list(index))
 
 
-def notes_of(tally: Counter[str]) -> list[Normalisation]:
+def notes_of(tally: Changes) -> list[Normalisation]:
     """Turn counted foldings into what a report names."""
-    return [Normalisation(kind, _FOLDS[kind], count) for kind, count in sorted(tally.items()) if count]
+    return [
+        Normalisation(kind, _FOLDS[kind], count, "、".join(tally.places[kind]))
+        for kind, count in sorted(tally.counts.items())
+        if count
+    ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.standardise.results import read_number
 from schemas.files import fold
 from schemas.loaders import Parameter, conversion, find_unit
 
@@ -32,6 +33,54 @@ class Conversion:
     def apply(self, value: float) -> float:
         """Convert one value, to 15 significant digits so that 153.8 ng/g is 0.1538 mg/kg."""
         return float(f"{value * self.factor + self.offset:.15g}")
+
+    def undo(self, value: float) -> float:
+        """Convert one value back, from the canonical unit to the one written."""
+        return float(f"{(value - self.offset) / self.factor:.15g}")
+
+
+@dataclass(frozen=True, slots=True)
+class GasState:
+    """Temperature and pressure to which a concentration in air refers."""
+
+    temperature_k: float
+    pressure_kpa: float = 101.325
+
+
+def read_state(text: str) -> GasState | None:
+    """Read a reference state as the tables write it; ``actual`` and a blank name no state.
+
+    Examples
+    --------
+    >>> read_state("298.15K"), read_state("actual")
+    (GasState(temperature_k=298.15, pressure_kpa=101.325), None)
+    """
+    number = read_number(text[:-1]) if text.endswith("K") else None
+    return GasState(number) if number else None
+
+
+def state_factor(old: GasState, new: GasState) -> float:
+    """Give the factor from a concentration at one state to that at another.
+
+    A given mass fills more room when warm and less under pressure. GB 3095-2012 says 273 K, not 273.15.
+
+    Examples
+    --------
+    >>> round(100 * state_factor(GasState(273), GasState(298.15)), 4)
+    91.5646
+    """
+    return old.temperature_k / new.temperature_k * new.pressure_kpa / old.pressure_kpa
+
+
+def mixing_ratio_factor(molar_mass: float, state: GasState) -> float:
+    """Give the factor from ppb to μg/m³ (and from ppm to mg/m³) of a gas at a state.
+
+    Examples
+    --------
+    >>> round(10 * mixing_ratio_factor(64.06, GasState(298.15)), 4)
+    26.1839
+    """
+    return molar_mass / molar_volume(state.temperature_k, state.pressure_kpa)
 
 
 def molar_volume(temperature_k: float, pressure_kpa: float = 101.325) -> float:
@@ -64,7 +113,10 @@ def resolve(parameter: Parameter, written: str, reference_state: str = "") -> Co
     if way is not None:
         return Conversion(unit.unit, way[0], way[1], "")
     if unit.dimension == "mixing-ratio" and unit.unit in parameter.state_factors:
-        if reference_state == f"{parameter.state_temperature:g}K":
-            return Conversion(unit.unit, parameter.state_factors[unit.unit], 0.0, "")
-        return Conversion(unit.unit, 1.0, 0.0, "needs-state")
+        state = read_state(reference_state)
+        if state is None or parameter.state_temperature is None:
+            return Conversion(unit.unit, 1.0, 0.0, "needs-state")
+        tabled = GasState(parameter.state_temperature)
+        factor = parameter.state_factors[unit.unit] * (1.0 if state == tabled else state_factor(tabled, state))
+        return Conversion(unit.unit, factor, 0.0, "")
     return Conversion(unit.unit, 1.0, 0.0, "inconvertible")

@@ -3,12 +3,13 @@
 One configuration is a dict of ``type``, ``kwargs`` and ``meta``, as Great Expectations itself stores it; nothing here
 imports it. ``native`` speaks of rows and is used for frames of moderate size; ``aggregate`` speaks of the extremes and
 the distinct values of columns that hold only what a rule looks at, so that its cost does not grow with failures.
-``meta["rules"]`` says which rules (or which clause of the contract) an expectation stands for.
+``meta["rules"]`` says, in one text, which rules (or which clause of the contract) an expectation stands for: Great
+Expectations copies and checks ``meta`` hundreds of times a run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from schemas.loaders import Table
@@ -17,13 +18,15 @@ from schemas.rules import Rule
 Config = dict[str, Any]
 LOW, HIGH = "plausible_low", "plausible_high"
 """Columns with the bounds that parameters.csv gives for the parameter of each row."""
+FAIL = 4
+"""QARTOD: failed; with missing (9) never published."""
 NOTHING = "\x00"
 """A word no column holds: a value set is never empty."""
 
 
 def config(kind: str, rules: list[str], **kwargs: object) -> Config:
     """Write one expectation."""
-    return {"type": f"expect_{kind}", "kwargs": kwargs, "meta": {"rules": rules}}
+    return {"type": f"expect_{kind}", "kwargs": kwargs, "meta": {"rules": " ".join(rules)}}
 
 
 def scaled(rule: Rule) -> str:
@@ -33,19 +36,20 @@ def scaled(rule: Rule) -> str:
     return other if factor == 1.0 else f"{other}*{factor:g}"
 
 
-def native(rule: Rule, columns: Collection[str], column: str | None = None) -> list[Config]:
+def native(rule: Rule, columns: Mapping[str, str], column: str | None = None) -> list[Config]:
     """Compile one rule to expectations on rows.
 
     Parameters
     ----------
     rule : Rule
-    columns : collection of str
-        Columns of the frame; a condition on a column that is not there is none, as for the judge.
+    columns : mapping of str to str
+        Columns of ``where`` and their names in the frame; a condition on one that is not there is none, as for the
+        judge.
     column : str, optional
         Column that stands for the rule's own (``rule.column``).
     """
     name = column or rule.column
-    terms = [f"{key} in {list(values)!r}" for key, values in rule.where.items() if key in columns]
+    terms = [f"`{columns[key]}` in {list(values)!r}" for key, values in rule.where.items() if key in columns]
     scope = {"row_condition": " and ".join(terms), "condition_parser": "pandas"} if terms else {}
     codes, arguments = [rule.code], rule.arguments
     pair = {"or_equal": True, "ignore_row_if": "either_value_is_missing", **scope}
@@ -79,22 +83,30 @@ def _bounds(arguments: dict[str, Any]) -> dict[str, float]:
     return {side: bound for side, bound in sides.items() if bound is not None}
 
 
-def merged(configs: Iterable[Config]) -> list[Config]:
-    """Join the ``none_of`` expectations on one column and scope: the cost of a small run is their number."""
-    kept: dict[object, Config] = {}
+def merged(configs: Iterable[Config]) -> tuple[list[Config], dict[str, dict[str, str]]]:
+    """Join the ``none_of`` expectations on one column and scope: the cost of a small run is their number.
+
+    Returns
+    -------
+    list of Config
+    dict
+        By ``meta["rules"]`` of each joined expectation: word → code of the rule that does not allow it.
+    """
+    kept: dict[object, list[Config]] = {}
     for number, one in enumerate(configs):
-        kwargs = one["kwargs"]
         joinable = one["type"] == "expect_column_values_to_not_be_in_set"
-        key = (kwargs["column"], kwargs.get("row_condition")) if joinable else number
-        words = dict.fromkeys(kwargs["value_set"], one["meta"]["rules"][0]) if joinable else {}
-        if key not in kept:
-            kept[key] = {**one, "kwargs": dict(kwargs), "meta": {**one["meta"], **({"words": words} if words else {})}}
-        else:
-            known = kept[key]
-            known["kwargs"]["value_set"] = [*known["kwargs"]["value_set"], *kwargs["value_set"]]
-            known["meta"]["rules"] = [*known["meta"]["rules"], *one["meta"]["rules"]]
-            known["meta"]["words"] |= words
-    return list(kept.values())
+        scope = (one["kwargs"].get("column"), one["kwargs"].get("row_condition"))
+        kept.setdefault(scope if joinable else number, []).append(one)
+    joined, words = [], {}
+    for group in kept.values():
+        if len(group) == 1:
+            joined += group
+            continue
+        rules = " ".join(one["meta"]["rules"] for one in group)
+        words[rules] = {word: one["meta"]["rules"] for one in group for word in one["kwargs"]["value_set"]}
+        kwargs = {**group[0]["kwargs"], "value_set": list(words[rules])}
+        joined.append({"type": group[0]["type"], "kwargs": kwargs, "meta": {"rules": rules}})
+    return joined, words
 
 
 def words_within(codes: list[str], column: str, words: Iterable[str]) -> Config:
@@ -113,35 +125,39 @@ def extremes_within(codes: list[str], column: str, low: float | None, high: floa
     return found
 
 
-def contract(table: Table, names: list[str], rows: int, *, by_row: bool) -> list[Config]:
+def contract(table: Table, beside: list[str], rows: int, flags: list[int], *, by_row: bool) -> list[Config]:
     """Expect the shape of the shared table: its columns in order, nothing missing that must be there, the row count.
 
     Parameters
     ----------
     table : Table
-    names : list of str
-        Columns that go out; publication adds the record time.
+        Publication adds the record time.
+    beside : list of str
+        Further columns of the frame, after those of the table.
     rows : int
         The judge's count.
+    flags : list of int
+        Flags there are; what is published failed nothing and is not missing.
     by_row : bool
         With the expectations on rows (uniqueness of the compound key); else the caller checks a key column.
     """
+    own = [column for column in table.columns if column.name not in ("recorded_from", "recorded_until")]
+    names = [column.name for column in own]
     found = [
-        config("table_columns_to_match_ordered_list", ["columns"], column_list=names),
+        config("table_columns_to_match_ordered_list", ["columns"], column_list=[*names, *beside]),
         config("table_row_count_to_equal", ["row-count"], value=rows),
     ]
-    for column in table.columns:
-        if column.nullable or column.name not in names:
-            continue
-        rule = [f"not-null:{column.name}"]
-        if by_row:
-            found.append(config("column_values_to_not_be_null", rule, column=column.name))
-        else:
-            kind = "column_proportion_of_non_null_values_to_be_between"
-            found.append(config(kind, rule, column=column.name, min_value=1))
+    full = [column.name for column in own if not column.nullable]
+    if by_row:
+        found.append(config("rows_to_be_complete", [f"not-null:{name}" for name in full], column_list=full))
+    else:
+        kind = "column_proportion_of_non_null_values_to_be_between"
+        found += [config(kind, [f"not-null:{name}"], column=name, min_value=1) for name in full]
+    if "flag" in names:
+        kind = "column_values_to_be_in_set" if by_row else "column_distinct_values_to_be_in_set"
+        found.append(config(kind, ["flag"], column="flag", value_set=[flag for flag in flags if flag < FAIL]))
     if by_row:
         # a missing part of the key equals a missing part, as the store compares
-        found.append(
-            config("compound_columns_to_be_unique", ["key"], column_list=list(table.key), ignore_row_if="never")
-        )
+        kind = "compound_columns_to_be_unique"
+        found.append(config(kind, ["key"], column_list=list(table.key), ignore_row_if="never"))
     return found

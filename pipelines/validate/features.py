@@ -277,7 +277,7 @@ def repeat_status(m: Measure) -> pd.Categorical:
     """Tell results whose key stands twice: ``repeated`` where the content is the same, else ``conflict``."""
     out = np.zeros(len(m.results), dtype=np.int8)
     words = ["", "repeated", "conflict"]
-    if not len(m.results):
+    if not len(m.results) or "stamp" not in m.rows:
         return coded(out, words)
     sample = m.sample[m.row_of]
     parameters_ = len(m.results["parameter"].cat.categories)
@@ -441,13 +441,15 @@ def spike_ratio(m: Measure) -> np.ndarray:
 
 @row_feature
 def gap_hours(m: Measure) -> np.ndarray:
-    """Hours since the row before of the same place; missing for the first."""
+    """Hours since the row before of the same place; missing for the first and beyond a year (a slip of the stamp)."""
     out = np.full(len(m.rows), np.nan)
     order = m.row_order
     place, stamp = m.place[order], m.stamp[order]
     gap = np.full(len(order), np.nan)
     same = (place[1:] == place[:-1]) & (stamp[1:] != NOT_A_TIME) & (stamp[:-1] != NOT_A_TIME)
-    gap[1:] = np.where(same, (stamp[1:] - stamp[:-1]) / HOUR, np.nan)
+    with np.errstate(over="ignore"):
+        hours = (stamp[1:] - stamp[:-1]) / HOUR
+    gap[1:] = np.where(same & (hours <= 366 * 24), hours, np.nan)
     out[order] = gap
     return out
 

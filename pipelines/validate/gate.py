@@ -8,6 +8,7 @@ If the gate refuses, the judge is wrong: nothing of the batch goes out and someb
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -31,6 +33,7 @@ from pipelines.batch import Verdict
 from pipelines.errors import GateRefused, PublishError
 from pipelines.validate import expectations, gate_frames
 from pipelines.validate.expectations import HIGH, LOW, Config, scaled
+from pipelines.validate.shapes import publishable
 from schemas.loaders import parameters
 from schemas.rules import Rule
 
@@ -56,7 +59,7 @@ class Gate:
     places_docs : Path
         Where the results of each run are kept, for the Data Docs.
     keep_warm : bool
-        The process serves run after run; else it ends after one.
+        Where the process had to be ended, start the next at once, so that the next run need not wait for its import.
     native_rows : int
         Up to how many published results the expectations speak of rows.
     seconds : float
@@ -93,33 +96,29 @@ class Gate:
             self._started()
 
     def weigh(
-        self, verdict: Verdict, published: pd.DataFrame, batch_id: str, now: datetime, scratch: Path
+        self,
+        verdict: Verdict,
+        batch_id: str,
+        now: datetime,
+        scratch: Path,
+        published: pd.DataFrame | None = None,
     ) -> GateResult:
-        """Show what is about to be published and give the result, whatever it is.
-
-        Raises
-        ------
-        PublishError
-            The process died (``gate-died``) or took too long (``gate-time``): the batch can be taken up again.
-        """
+        """Show what is about to be published and give the result, whatever it is; see ``run``."""
         began = time.perf_counter()
         at = now.astimezone(UTC)
+        frame = publishable(verdict, batch_id) if published is None else published
+        folder = scratch / f"gate-{batch_id}"
         keep = self.places_docs / "runs" / at.date().isoformat() / f"{batch_id}.json"
-        folder = scratch / "gate"
-        with self._lock:
-            try:
-                self._send({"do": "open", "batch": batch_id, "at": at.isoformat(), "table": verdict.batch.table.table})
-                for shown in gate_frames.show(verdict, published, folder, self.native_rows):
-                    self._send({"do": "frame", **shown.as_json()})
+        try:
+            with self._run():
+                table = verdict.batch.table.table
+                self._send({"do": "open", "batch": batch_id, "at": at.isoformat(), "table": table})
+                for shown in gate_frames.show(verdict, frame, folder, self.native_rows):
+                    self._send({"do": "frame", "name": shown.name, "plan": str(shown.save(folder))})
                 self._send({"do": "close", "keep": str(keep)})
                 answer = self._answer()
-            except BaseException:
-                self._end()
-                raise
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
-                if not self.keep_warm:
-                    self._end()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
         return GateResult(
             ok=answer["ok"],
             expectations=answer["expectations"],
@@ -127,19 +126,26 @@ class Gate:
             seconds=time.perf_counter() - began,
         )
 
-    def run(self, verdict: Verdict, published: pd.DataFrame, batch_id: str, now: datetime, scratch: Path) -> GateResult:
+    def run(
+        self,
+        verdict: Verdict,
+        batch_id: str,
+        now: datetime,
+        scratch: Path,
+        published: pd.DataFrame | None = None,
+    ) -> GateResult:
         """Let what is about to be published pass, or refuse it.
 
         Parameters
         ----------
         verdict : Verdict
-        published : DataFrame
-            ``validate.shapes.publishable(verdict, batch_id)``: exactly what will be written.
         batch_id : str
         now : datetime
-            Aware.
+            Aware; the day under which the result is kept.
         scratch : Path
             Folder for the frames; they are gone afterwards.
+        published : DataFrame, optional
+            Exactly what will be written; else made from the verdict by ``validate.shapes.publishable``.
 
         Raises
         ------
@@ -148,7 +154,7 @@ class Gate:
         PublishError
             The process died (``gate-died``) or took too long (``gate-time``): the batch can be taken up again.
         """
-        result = self.weigh(verdict, published, batch_id, now, scratch)
+        result = self.weigh(verdict, batch_id, now, scratch, published)
         if not result.ok:
             codes = ", ".join(result.failed)
             raise GateRefused(
@@ -161,13 +167,21 @@ class Gate:
 
     def build_docs(self, since: datetime) -> int:
         """Build the Data Docs of the runs since a time and give their number."""
+        with self._run():
+            self._send({"do": "docs", "docs": str(self.places_docs), "since": since.astimezone(UTC).isoformat()})
+            return int(self._answer()["runs"])
+
+    @contextlib.contextmanager
+    def _run(self) -> Iterator[None]:
+        """Hold the process for one run; what breaks off in the middle ends it, since it may still be at work."""
         with self._lock:
             try:
-                self._send({"do": "docs", "docs": str(self.places_docs), "since": since.astimezone(UTC).isoformat()})
-                return int(self._answer()["pages"])
-            finally:
-                if not self.keep_warm:
-                    self._end()
+                yield
+            except BaseException:
+                self._end()
+                if self.keep_warm:
+                    self._started()
+                raise
 
     def close(self) -> None:
         """End the process."""
@@ -280,8 +294,36 @@ def _context() -> Any:
     return context
 
 
+@lru_cache(maxsize=1)
+def _add_completeness() -> None:
+    """Teach Great Expectations one expectation for all columns that must be there.
+
+    An expectation of a small run costs more than its comparison, and a table has twenty such columns.
+    """
+    from great_expectations.execution_engine import PandasExecutionEngine
+    from great_expectations.expectations.expectation import MulticolumnMapExpectation
+    from great_expectations.expectations.metrics.map_metric_provider import (
+        MulticolumnMapMetricProvider,
+        multicolumn_condition_partial,
+    )
+
+    class RowsComplete(MulticolumnMapMetricProvider):  # type: ignore[misc]
+        condition_metric_name = "multicolumn_values.complete"
+
+        @multicolumn_condition_partial(engine=PandasExecutionEngine)  # type: ignore[untyped-decorator]
+        def _pandas(cls, column_list: pd.DataFrame, **_: object) -> pd.Series:  # noqa: N805
+            return column_list.notna().all(axis=1)
+
+    class ExpectRowsToBeComplete(MulticolumnMapExpectation):  # type: ignore[misc]
+        """Expect every row to hold a value in each of the columns."""
+
+        map_metric = "multicolumn_values.complete"
+        ignore_row_if: str = "never"
+
+
 def warm_up() -> None:
     """Import Great Expectations, the slow part, before there is anything to look at."""
+    _add_completeness()
     _suite("warm", [expectations.config("column_max_to_be_between", [], column="value", max_value=1)])
     _context()
 
@@ -304,9 +346,13 @@ class Run:
         self.context = _context()
         self.source = self.context.data_sources.add_pandas("published")
         self.results: dict[str, dict[str, Any]] = {}
+        self.words: dict[str, dict[str, str]] = {}
 
-    def look(self, name: str, files: list[Path], configs: list[Config]) -> None:
+    def look(self, name: str, plan: Path) -> None:
         """Validate one frame by a checkpoint."""
+        planned = json.loads(plan.read_text(encoding="utf-8"))
+        files, configs = [Path(path) for path in planned["files"]], planned["configs"]
+        self.words |= planned["words"]
         import great_expectations as gx
         from great_expectations.core.run_identifier import RunIdentifier
 
@@ -332,7 +378,7 @@ class Run:
             count += len(result["results"])
             for one in result["results"]:
                 if not one["success"]:
-                    failed |= dict.fromkeys(_codes(one))
+                    failed |= dict.fromkeys(_codes(one, self.words))
         record = {"batch": self.batch_id, "at": self.at, "table": self.table, "results": self.results}
         keep.parent.mkdir(parents=True, exist_ok=True)
         part = keep.with_name(keep.name + ".part")
@@ -341,12 +387,20 @@ class Run:
         return {"ok": not failed and count > 0, "expectations": count, "failed": list(failed)}
 
 
-def _codes(result: dict[str, Any]) -> list[str]:
+def _codes(result: dict[str, Any], words: dict[str, dict[str, str]]) -> list[str]:
     """Give the codes an expectation that failed stands for, by the words it met where they tell."""
-    meta = result["expectation_config"]["meta"]
-    words = meta.get("words", {})
-    met = [words[word] for word in result["result"].get("partial_unexpected_list") or [] if word in words]
-    return list(dict.fromkeys(met)) or list(meta["rules"])
+    rules = result["expectation_config"]["meta"]["rules"]
+    known = words.get(rules, {})
+    unexpected = result["result"].get("partial_unexpected_list") or []
+    if rules.startswith("not-null:"):
+        met = [f"not-null:{name}" for row in unexpected if isinstance(row, dict) for name in row if _gone(row[name])]
+    else:
+        met = [known[word] for word in unexpected if word in known]
+    return list(dict.fromkeys(met)) or rules.split(" ")
+
+
+def _gone(value: object) -> bool:
+    return value is None or value != value
 
 
 def read_frame(files: list[Path]) -> pd.DataFrame:
@@ -444,7 +498,7 @@ def failing_ids(rule: Rule, frame: pd.DataFrame) -> set[int]:
         shown[scaled(rule)] = shown[rule.arguments["other"]] * float(rule.arguments.get("factor", 1.0))
     batch = _loose_frame().get_batch(batch_parameters={"dataframe": shown})
     found: set[int] = set()
-    for one in expectations.native(rule, frame.columns):
+    for one in expectations.native(rule, {name: name for name in frame.columns}):
         expectation = ExpectationConfiguration(**one).to_domain_obj()
         complete = {"result_format": "COMPLETE", "unexpected_index_column_names": ["id"]}
         result = batch.validate(expectation, result_format=complete)

@@ -8,8 +8,9 @@ length share a frame, texts go as small codes, so that six million results stay 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,14 @@ import pandas as pd
 import pyarrow as pa
 
 from pipelines.batch import Verdict
+from pipelines.frames import coded
 from pipelines.validate import expectations
 from pipelines.validate.expectations import HIGH, LOW, Config, scaled
 from schemas.loaders import flags, parameters
 from schemas.rules import Rule, rules
 
 FEW_WORDS = 1000
+MISSING = "(missing)"
 Values = np.ndarray | pd.Categorical
 
 
@@ -35,10 +38,15 @@ class Shown:
     name: str
     files: list[Path]
     configs: list[Config]
+    words: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of expectations that stand for several rules: which word tells which."""
 
-    def as_json(self) -> dict[str, object]:
-        """Give the line the child reads."""
-        return {"name": self.name, "files": [str(path) for path in self.files], "configs": self.configs}
+    def save(self, scratch: Path) -> Path:
+        """Write down what the child shall look at and expect."""
+        path = scratch / f"{self.name}.json"
+        plan = {"files": [str(file) for file in self.files], "configs": self.configs, "words": self.words}
+        path.write_text(json.dumps(plan, ensure_ascii=False), encoding="utf-8")
+        return path
 
 
 @dataclass
@@ -154,13 +162,16 @@ class Evidence:
         parameter, unit = self.column("result", "parameter"), self.column("result", "unit")
         if not isinstance(parameter, pd.Categorical) or not isinstance(unit, pd.Categorical):
             return None
-        width = len(unit.categories) + 1
-        names, signs = [*parameter.categories, ""], [*unit.categories, ""]
-        words = [f"{name} {sign}" for name in names for sign in signs]
-        codes = (parameter.codes.astype(np.int32) % len(names)) * width + unit.codes.astype(np.int32) % width
+        signs = [*(str(sign) for sign in unit.categories), MISSING]
+        names = [*(str(name) for name in parameter.categories), MISSING]
+        pairs = parameter.codes.astype(np.int32) % len(names) * len(signs) + unit.codes.astype(np.int32) % len(signs)
+        met = np.flatnonzero(np.bincount(pairs, minlength=len(names) * len(signs)))
+        code = np.zeros(len(names) * len(signs), dtype=np.int16)
+        code[met] = np.arange(len(met))
+        words = [f"{names[pair // len(signs)]} {signs[pair % len(signs)]}" for pair in met]
         known = parameters()
-        allowed = [f"{name} {known[name].unit}" for name in parameter.categories if name in known]
-        return pd.Categorical.from_codes(codes, categories=pd.Index(words, dtype="str")), allowed
+        allowed = [f"{name} {known[name].unit}" for name in names if name in known]
+        return coded(code[pairs], words), allowed
 
     def keys(self) -> np.ndarray:
         """Number the keys: equal numbers for equal keys, a missing part being equal to a missing part."""
@@ -219,81 +230,104 @@ def show(verdict: Verdict, published: pd.DataFrame, scratch: Path, native_rows: 
     yield from make(evidence, scratch)
 
 
-def _contract(evidence: Evidence, *, by_row: bool) -> list[Config]:
+def _contract(evidence: Evidence, columns: list[str], *, by_row: bool) -> list[Config]:
+    """Expect the shape of the table; ``columns`` are those laid beside its own."""
     table = evidence.verdict.batch.table
-    names = [name for name in table.names if name not in ("recorded_from", "recorded_until")]
     rows = evidence.verdict.result_counts["published"]
-    found = expectations.contract(table, names, rows, by_row=by_row)
-    if "flag" in names:
-        known = [flag for flag in sorted(int(f.flag) for f in flags().values()) if flag <= 3]
-        kind = "column_values_to_be_in_set" if by_row else "column_distinct_values_to_be_in_set"
-        found.append(expectations.config(kind, ["flag"], column="flag", value_set=known))
-    return found
+    return expectations.contract(table, columns, rows, sorted(flags()), by_row=by_row)
 
 
 def _by_row(evidence: Evidence, scratch: Path) -> Iterator[Shown]:
-    if evidence.verdict.batch.table.columns:
-        yield Shown("contract", _write(scratch, "contract", evidence.published), _contract(evidence, by_row=True))
-    measured, refusing, flagging = measured_frame(evidence)
-    if not len(measured):
-        return
-    judged = expectations.config("column_values_to_be_in_set", ["judged"], column="judged", value_set=[1])
-    refusing.append(judged)
-    units = evidence.units()
-    if units is not None:
-        measured["parameter_unit"] = units[0]
-        kind = "column_values_to_be_in_set"
-        refusing.append(expectations.config(kind, ["unit"], column="parameter_unit", value_set=units[1]))
-    measured["judged"] = evidence.judged().astype(np.int8)
-    yield Shown("refusing", _write(scratch, "refusing", measured), expectations.merged(refusing))
-    if flagging:
-        unflagged = measured[evidence.unflagged]
-        looked_at = [one for one in flagging if _holds_values(unflagged, one)]
-        if looked_at:
-            yield Shown("flagging", _write(scratch, "flagging", unflagged), expectations.merged(looked_at))
+    rows = Rows(evidence)
+    for rule in evidence.rules:
+        rows.add(rule)
+    rows.add_judged()
+    frame, added = rows.frame()
+    expected = [*_contract(evidence, added, by_row=True), *rows.refusing]
+    yield Shown("published", _write(scratch, "published", frame), *expectations.merged(expected))
+    unflagged = frame[evidence.unflagged]
+    looked_at = [one for one in rows.flagging if _holds_values(unflagged, one)]
+    if looked_at:
+        yield Shown("unflagged", _write(scratch, "unflagged", unflagged), *expectations.merged(looked_at))
 
 
-def _holds_values(frame: pd.DataFrame, one: Config) -> bool:
+def _holds_values(frame: Mapping[str, Any] | pd.DataFrame, one: Config) -> bool:
     """Tell whether there is anything to look at: a missing value fails no rule but *present*."""
     if one["type"] == "expect_column_values_to_not_be_null":
         return True
     names = [one["kwargs"][key] for key in ("column", "column_A", "column_B") if key in one["kwargs"]]
-    return all(bool(frame[name].notna().any()) for name in names)
+    return not any(bool(pd.isna(frame[name]).all()) for name in names)
 
 
-def measured_frame(evidence: Evidence) -> tuple[pd.DataFrame, list[Config], list[Config]]:
-    """Lay the measured columns beside each published row, with the expectations of refusing and flagging rules."""
-    frame: dict[str, Values] = {}
-    looks_at: dict[str, str] = {}
-    refusing: list[Config] = []
-    flagging: list[Config] = []
+class Rows:
+    """The measured columns laid beside the published rows, and what refusing and flagging rules expect of them."""
 
-    def put(name: str, values: Values | None) -> bool:
-        if values is not None and name not in frame:
-            frame[name] = values
-        return values is not None
+    def __init__(self, evidence: Evidence) -> None:
+        self.evidence = evidence
+        self.beside: dict[str, Values] = {}
+        self.refusing: list[Config] = []
+        self.flagging: list[Config] = []
+        self._sides: dict[str, str] = {}
 
-    for rule in evidence.rules:
-        values = evidence.column(rule.on, rule.column)
-        name, waived = rule.column, evidence.waived(rule)
-        if looks_at.setdefault(name, rule.on) != rule.on and not evidence.is_published(name):
-            name = f"{rule.on}_{name}"
+    def add(self, rule: Rule) -> None:
+        """Lay out what one rule looks at, unless it looks at nothing here, and write what it expects."""
+        evidence = self.evidence
+        scope = evidence.scope(rule)
+        if scope is not None and not scope.any():
+            return
+        name = self._put(rule.on, rule.column)
+        waived = evidence.waived(rule)
         if waived is not None:
-            name, values = f"{name}@{rule.code}", _blanked(values, waived)
-        put(name, values)
-        for other in rule.where:
-            put(other, evidence.column(rule.on, other))
+            blanked = _blanked(evidence.column(rule.on, rule.column), waived)
+            name = f"{name}@{rule.code}"
+            self.beside[name] = blanked
         if rule.check == "within_facts":
-            low, high = evidence.bounds(rule)
-            put(LOW, low)
-            put(HIGH, high)
+            self.beside[LOW], self.beside[HIGH] = evidence.bounds(rule)
         if rule.check == "not_above":
-            other_values = evidence.column(rule.on, rule.arguments["other"])
-            assert isinstance(other_values, np.ndarray)
-            put(scaled(rule), other_values * float(rule.arguments.get("factor", 1.0)))
-        (flagging if rule.severity == "flag" else refusing).extend(expectations.native(rule, frame.keys(), name))
-    made = pd.DataFrame(frame)
-    return made, [one for one in refusing if _holds_values(made, one)], flagging
+            other = evidence.column(rule.on, rule.arguments["other"])
+            assert isinstance(other, np.ndarray)
+            self.beside[scaled(rule)] = other * float(rule.arguments.get("factor", 1.0))
+        # a condition that holds everywhere is left out: it costs as much as the comparison
+        known = {} if scope is None or scope.all() else {key: self._put(rule.on, key) for key in rule.where}
+        found = expectations.native(rule, known, name)
+        if rule.severity == "flag":
+            self.flagging += found
+        else:
+            columns = {**self.beside, name: self.beside.get(name, evidence.column(rule.on, rule.column))}
+            self.refusing += [one for one in found if _holds_values(columns, one)]
+
+    def add_judged(self) -> None:
+        """Lay out which rows the judge let out, and the units, where there are rows at all."""
+        evidence = self.evidence
+        if not len(evidence.published):
+            return
+        kind = "column_values_to_be_in_set"
+        self.beside["judged"] = evidence.judged().astype(np.int8)
+        self.refusing.append(expectations.config(kind, ["judged"], column="judged", value_set=[1]))
+        units = evidence.units()
+        if units is not None:
+            self.beside["parameter_unit"] = units[0]
+            self.refusing.append(expectations.config(kind, ["unit"], column="parameter_unit", value_set=units[1]))
+
+    def frame(self) -> tuple[pd.DataFrame, list[str]]:
+        """Give the published rows with the columns beside them, and the names of these."""
+        beside = pd.DataFrame(self.beside, index=self.evidence.published.index, copy=False)
+        return pd.concat([self.evidence.published, beside], axis=1), list(self.beside)
+
+    def _put(self, on: str, name: str) -> str:
+        """Lay a column beside the published ones, unless it is one of them, and give its name there."""
+        if self.evidence.is_published(name):
+            return name
+        if self._sides.setdefault(name, on) != on or name in self.evidence.published:
+            name, key = f"{on} {name}", name
+        else:
+            key = name
+        if name not in self.beside:
+            values = self.evidence.column(on, key)
+            if values is None:
+                return name
+            self.beside[name] = values
+        return name
 
 
 def _blanked(values: Values | None, where: np.ndarray) -> Values:
@@ -325,9 +359,9 @@ def _compact_contract(evidence: Evidence, scratch: Path) -> Shown:
             frame[name] = _arrow(series.array) if few else _presence(codes < 0)
         else:
             frame[name] = _presence(series.isna().to_numpy())
-    path = scratch / "contract.arrow"
+    path = scratch / "published.arrow"
     _to_file(pa.table(frame), path)
-    return Shown("contract", [path], _contract(evidence, by_row=False))
+    return Shown("published", [path], _contract(evidence, [], by_row=False))
 
 
 def _presence(missing: np.ndarray) -> pa.Array:
@@ -452,7 +486,7 @@ class Columns:
                 kind = "column_proportion_of_non_null_values_to_be_between"
                 return [expectations.config(kind, codes, column=label, min_value=1)]
         bare = Rule(**{name: getattr(rule, name) for name in Rule.__slots__} | {"where": {}})
-        return expectations.native(bare, (), label)
+        return expectations.native(bare, {}, label)
 
     def _write(self, label: str, values: Values) -> None:
         self.lengths[label] = len(values)
@@ -480,7 +514,7 @@ def _all_of(*masks: np.ndarray | None) -> np.ndarray | None:
 def _present_only(values: Values, rule: Rule) -> Values:
     if rule.check == "present":
         missing = pd.isna(values)
-        return pd.Categorical.from_codes(np.where(missing, -1, 0).astype(np.int8), categories=["there"])
+        return coded(np.where(missing, -1, 0), ["there"])
     missing = values.codes < 0 if isinstance(values, pd.Categorical) else pd.isna(values)
     return values[~missing] if missing.any() else values
 

@@ -43,7 +43,7 @@ def serve(lines: TextIO, answer: Callable[[dict[str, Any]], None]) -> None:
                 case "open":
                     broken, run = "", gate.Run(job["batch"], job["at"], job["table"])
                 case "frame" if run and not broken:
-                    run.look(job["name"], [Path(path) for path in job["files"]], job["configs"])
+                    run.look(job["name"], Path(job["plan"]))
                 case "close":
                     if broken or run is None:
                         answer({"error": broken or "no run is open"})
@@ -52,7 +52,7 @@ def serve(lines: TextIO, answer: Callable[[dict[str, Any]], None]) -> None:
                     run = None
                     gc.collect()
                 case "docs":
-                    answer({"pages": gate.write_docs(Path(job["docs"]), job["since"])})
+                    answer({"runs": gate.write_docs(Path(job["docs"]), job["since"])})
         except Exception:
             broken = traceback.format_exc()
             if job["do"] == "docs":
@@ -62,6 +62,7 @@ def serve(lines: TextIO, answer: Callable[[dict[str, Any]], None]) -> None:
 def main() -> int:
     """Import, then serve."""
     answers = quiet()
+
     def answer(words: dict[str, Any]) -> None:
         answers.write(json.dumps(words, ensure_ascii=False) + "\n")
         answers.flush()

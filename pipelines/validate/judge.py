@@ -165,7 +165,7 @@ def judge(
     if batch.layout.all_or_nothing and row_refused.any():
         batch_refused = True
     row_counts = _row_counts(size, row_of, row_refused, refused, repeated)
-    findings = _findings(failures, measure)
+    findings = _findings(_told(failures, row_refused, refused), measure)
     if batch_refused or not (~refused & ~repeated).any():
         refused[:] = True
         repeated[:] = False
@@ -188,6 +188,18 @@ def judge(
     quarantined = _quarantine(failures, measure, np.flatnonzero(refused), batch_refused)
     counts = (row_counts, result_counts, waived)
     return Verdict(state, batch, positions, flag[positions], quarantined, findings, *counts, measure, exempt)
+
+
+def _told(failures: list[Failures], row_refused: np.ndarray, refused: np.ndarray) -> list[Failures]:
+    """Leave out what would only be suspect where the row or value is refused anyway."""
+    told = []
+    for failure in failures:
+        positions = failure.positions
+        if not failure.rule.severity.startswith("refuse"):
+            positions = positions[~(row_refused if failure.rule.on == "row" else refused)[positions]]
+        if len(positions):
+            told.append(Failures(failure.rule, positions))
+    return told
 
 
 def _censored(batch: StandardBatch, published: np.ndarray) -> int:

@@ -1,0 +1,1 @@
+"""What is measured, never a timed test: ``python -m benchmarks``."""
