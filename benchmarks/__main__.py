@@ -10,6 +10,7 @@ import json
 import os
 import platform
 import shutil
+import statistics
 import sys
 import tempfile
 import tomllib
@@ -126,8 +127,8 @@ def table(surroundings: dict[str, Any], found: dict[str, Figure]) -> Iterator[st
     yield ""
     yield versions
     yield ""
-    yield "| what | seconds (median of n) | rows/s | peak MB (private) | load | to reach | | notes |"
-    yield "|---|---|---|---|---|---|---|---|"
+    yield "| what | seconds (median of n) | processor s | rows/s | peak MB (private) | load | to reach | | notes |"
+    yield "|---|---|---|---|---|---|---|---|---|"
     wanted = targets()
     for figure in found.values():
         to_reach, fine = compared(figure, wanted.get(figure.name, {}))
@@ -136,6 +137,7 @@ def table(surroundings: dict[str, Any], found: dict[str, Figure]) -> Iterator[st
         cells = [
             figure.name,
             _seconds(figure),
+            _cpu(figure),
             _rate(figure),
             _peak(figure),
             _load(figure),
@@ -153,14 +155,18 @@ def table(surroundings: dict[str, Any], found: dict[str, Figure]) -> Iterator[st
 def _seconds(figure: Figure) -> str:
     if figure.ratio is not None:
         return f"{figure.ratio:.1f} ×"
-    if not figure.seconds:
+    if figure.trouble or not figure.seconds:
         return "-"
     mark = ", *in*" if figure.inside else ""
     return f"{figure.median:.{3 if figure.median < 1 else 2}f} ({len(figure.seconds)}{mark})"
 
 
+def _cpu(figure: Figure) -> str:
+    return f"{statistics.median(figure.cpu):.2f}" if figure.cpu else ""
+
+
 def _rate(figure: Figure) -> str:
-    return f"{figure.rows_per_second:,.0f}" if figure.rows_per_second else ""
+    return f"{figure.rows_per_second:,.0f}" if figure.rows_per_second and not figure.trouble else ""
 
 
 def _peak(figure: Figure) -> str:

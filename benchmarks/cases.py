@@ -7,6 +7,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,7 @@ def told(done: Run) -> dict[str, Any]:
 def inside(name: str, done: Run, seconds: list[float], rows: int = 0, note: str = "", trouble: str = "") -> Figure:
     """Give a line whose time was taken inside the process."""
     wrong = trouble or ("" if done.code == 0 else f"exit {done.code}: {last_line(done.err)}")
-    return Figure(name, seconds, rows, done.peak, done.private, done.load, True, None, note, wrong)
+    return Figure(name, seconds, rows, done.peak, done.private, done.load, inside=True, note=note, trouble=wrong)
 
 
 # -- the road, as a person runs it ----------------------------------------------------------------------------------
@@ -314,14 +315,15 @@ def merge(bench: Bench) -> Iterator[Figure]:
     rows = made.get("rows", 0)
     note = f"{months} batches, the slowest {made['slowest']:.1f} s" if made else ""
     yield inside(f"publish {rows:,} results, a month a batch", done, [made["seconds"]] if made else [], rows, note)
+    serials = count(1)
     for label, chosen in (("one month", [months - 1]), ("every month", list(range(months)))):
-        runs = [
-            task("merge", home, BASE_STATIONS, ",".join(map(str, chosen)), REVISED, number)
-            for number in range(bench.long_runs)
-        ]
+        words = ",".join(map(str, chosen))
+        runs = [task("merge", home, BASE_STATIONS, words, REVISED, next(serials)) for _ in range(bench.long_runs)]
         answers = [told(one) for one in runs]
         sent = sum(one.get("rows", 0) for one in answers)
-        wrong = "" if sent and sum(a.get("corrected", 0) for a in answers) == sent else f"corrected {answers}"
+        wrong = (
+            "" if sent and sum(one.get("corrected", 0) for one in answers) == sent else f"not all corrected: {answers}"
+        )
         seconds = [one["seconds"] for one in answers if one]
         size = sent // len(runs)
         yield inside(f"merge {size:,} revised of {label} into {rows:,}", runs[-1], seconds, size, "", wrong)

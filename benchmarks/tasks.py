@@ -173,27 +173,27 @@ def base(home: str, stations: str, months: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began, "rows": rows, "slowest": max(told)}
 
 
-def merge(home: str, stations: str, months: str, revised: str, number: str) -> dict[str, Any]:
+def merge(home: str, stations: str, months: str, revised: str, serial: str) -> dict[str, Any]:
     """Publish revised values of rows that are there, taken evenly from the given months."""
     import numpy as np
     import pandas as pd
 
     chosen = [int(month) for month in months.split(",")]
     each = int(revised) // len(chosen)
-    name = f"revised-{number}-{len(chosen)}"
+    name = f"revised-{serial}"
     parts = []
     for month in chosen:
         frame = _month(int(stations), month, name)
-        at = np.sort(np.random.default_rng(int(number)).choice(len(frame), each, replace=False))
+        at = np.sort(np.random.default_rng(int(serial)).choice(len(frame), each, replace=False))
         part = frame.iloc[at].copy()
-        part["value"] = part["value"] + 1000 * (int(number) + 1)  # differs from all that went out before
+        part["value"] = part["value"] + 1000 * int(serial)  # differs from all that went out before
         parts.append(part)
     frame = pd.concat(parts, ignore_index=True)
     for column in frame.columns:
         if frame[column].dtype == object or str(frame[column].dtype) == "str":
             frame[column] = frame[column].astype("category")
     made: dict[str, Any] = {}
-    seconds = _publish(frame, home, name, 100 + int(number), made)
+    seconds = _publish(frame, home, name, 100 + int(serial), made)
     return {"seconds": seconds, "rows": len(frame), **made}
 
 
@@ -218,10 +218,10 @@ def lookup(home: str, station: str, month: str) -> dict[str, Any]:
         began = time.perf_counter()
         files = DeltaTable(str(address)).file_uris()
         with duckdb.connect() as connection:
-            found = connection.execute(
+            found = connection.sql(
                 "select * from read_parquet(?, hive_partitioning = true, hive_types_autocast = false) "
                 "where month = ? and station_id = ? and recorded_until is null",
-                [files, month, station],
+                params=[files, month, station],
             ).to_arrow_table()
         times["duckdb"].append(time.perf_counter() - began)
         counts.add(len(found))

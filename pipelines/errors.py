@@ -16,6 +16,7 @@
     │   ├── MissingColumn           a mapped column is not there
     │   └── RepeatedColumn          one header stands twice
     ├── WrongSender                 the bureau is unknown, or may not send this layout
+    ├── OurFault                    a bug of ours met this file: it is refused, the trace kept beside the batch
     ├── GateRefused                 Great Expectations disagrees with the judge: nothing is published
     └── PublishError                the shared tables could not be written
 
@@ -120,6 +121,10 @@ class RepeatedColumn(LayoutError):
 
 class WrongSender(RoadError):
     """The bureau is unknown, or may not send this layout."""
+
+
+class OurFault(RoadError):
+    """A bug of ours met this file."""
 
 
 class GateRefused(RoadError):

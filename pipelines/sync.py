@@ -12,6 +12,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.batch import FINDING_COLUMNS, Normalisation, Outcome, Places, ReadLimits
-from pipelines.errors import GateRefused, RoadError, WrongSender
+from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, WrongSender
 from pipelines.intake.read import Reader, unpack
 from pipelines.intake.receive import digest, kept_path, receive
 from schemas.layouts import layouts
@@ -93,7 +94,31 @@ class Road:
 def judge_file(
     road: Road, path: Path, name: str, bureau: Bureau, dataset: str | None, received: datetime, scratch: Path
 ) -> tuple[RawBatch, Verdict, list[Normalisation]]:
-    """Walk one file as far as the verdict: read, recognise, standardise, judge."""
+    """Walk one file as far as the verdict: read, recognise, standardise, judge.
+
+    Raises
+    ------
+    RoadError
+        The file is refused whole. A bug of ours comes as ``OurFault`` with its trace as a note: a file that trips over
+        it must not stand in the way of the next one.
+    """
+    try:
+        return _judge_file(road, path, name, bureau, dataset, received, scratch)
+    except (RoadError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        fault = OurFault(
+            "our-fault",
+            f"程序内部错误（{type(error).__name__}），文件未处理；原文件已保留，请把批次号告诉管理员",
+            f"an error of ours ({type(error).__name__}): the file was not processed; it is kept, tell the administrator",
+        )
+        fault.add_note("".join(traceback.format_exception(error)))
+        raise fault from error
+
+
+def _judge_file(
+    road: Road, path: Path, name: str, bureau: Bureau, dataset: str | None, received: datetime, scratch: Path
+) -> tuple[RawBatch, Verdict, list[Normalisation]]:
     road.progress("read")
     raw = road.reader.read(path, name, scratch)
     from pipelines.intake.recognise import recognise
@@ -183,9 +208,10 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
         raw, verdict, notes = judge_file(
             road, path, batch.file_name, bureau, batch.dataset_asked or None, batch.received_at, scratch
         )
-        _tell(outcome, raw, verdict, notes)
-        if outcome.dataset == "experts":
+        if verdict.batch.dataset == "experts":
+            path.unlink(missing_ok=True)
             raise _no_roster()
+        _tell(outcome, raw, verdict, notes)
     except RoadError as error:
         return _refuse(road, batch, outcome, error)
     told = {
@@ -213,6 +239,9 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
     except GateRefused as error:
         records.advance(batch.batch_id, "held", road.clock(), error=error.as_json())
         outcome.state, outcome.error = "held", error.as_json()
+        return outcome
+    except PublishError as error:
+        outcome.state, outcome.error = "judged", error.as_json()
         return outcome
     outcome.state = "published"
     return outcome
@@ -292,6 +321,16 @@ def resume(road: Road) -> Iterator[Outcome]:
                     yield walk(road, batch, scratch)
 
 
+def retry(road: Road, batch: BatchRecord) -> Outcome:
+    """Walk a held batch again: judged, gated and, if the gate agrees now, published."""
+    with _held(road, batch.batch_id):
+        batch = road.kept.batch(batch.batch_id)
+        if batch.state != "held":
+            return first_outcome(road, batch, batch.file_name, batch.state)
+        with scratch_of(road) as scratch:
+            return walk(road, batch, scratch)
+
+
 def first_outcome(road: Road, batch: BatchRecord, name: str, state: str = "repeated") -> Outcome:
     """Answer from the records: a repeat gets the first receipt and its counts."""
     outcome = Outcome(name, batch.sha256, batch.bureau, batch.dataset, batch.layout, batch.encoding, state)
@@ -312,6 +351,10 @@ def _refuse(road: Road, batch: BatchRecord, outcome: Outcome, error: RoadError) 
     outcome.state, outcome.error = "refused", error.as_json()
     outcome.sha256, outcome.batch_id, outcome.receipt = batch.sha256, batch.batch_id, batch.receipt_number
     outcome.rules = batch.rules_hash
+    if isinstance(error, OurFault):
+        folder = road.places.batches / batch.batch_id
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "trace.txt").write_text("\n".join(error.__notes__), encoding="utf-8")
     road.kept.advance(batch.batch_id, "refused", road.clock(), error=outcome.error)
     return outcome
 

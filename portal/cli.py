@@ -468,6 +468,25 @@ def rebuild(
     raise typer.Exit(Exit.DONE if ok else Exit.REFUSED)
 
 
+@app.command(help=say("重试一个被搁置的批次", "walk a held batch again"))
+def retry(batch: Annotated[str, typer.Argument()], as_json: Json = False, home: Home = None) -> None:
+    """Walk a held batch again.
+
+    Example: gongzhi retry b-20261123-0123456789ab
+    """
+    from pipelines.sync import retry as again
+    from portal.show import exit_code, outcome_lines
+
+    with records_of(home) as (places, records), _road(places, records, lambda step: None) as road:
+        outcome = again(road, records.batch(batch))
+    if as_json:
+        data(json.dumps(outcome.as_json(), ensure_ascii=False))
+    else:
+        for line in outcome_lines(outcome):
+            data(line)
+    raise typer.Exit(exit_code([outcome]))
+
+
 @app.command(
     help=say(
         "按现行规则重新判定一个批次（不发布，两份结论都保留）",
@@ -540,14 +559,14 @@ def waive(
 
 def main() -> None:
     """Run the command line; known errors become words and an exit code."""
-    from pipelines.errors import RoadError
+    from pipelines.errors import PublishError, RoadError
     from schemas.files import MalformedFact
 
     try:
         app(standalone_mode=True)
     except RoadError as error:
         words(error.message if LANGUAGE == "zh" else error.message_en)
-        sys.exit(Exit.REFUSED)
+        sys.exit(Exit.BROKEN if isinstance(error, PublishError) else Exit.REFUSED)
     except MalformedFact as error:
         words(say(f"事实文件有误：{error}", f"malformed fact: {error}"))
         sys.exit(Exit.BROKEN)

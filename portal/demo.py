@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from pipelines.batch import Outcome, Places
@@ -61,6 +61,8 @@ def run_demo(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
                 walk = check if path.name.startswith("experts") or "专家" in path.name else submit
                 for outcome in walk(road, path, bureau):
                     outcomes.append(outcome)
+        if road.gate is not None:
+            road.gate.build_docs(clock() - timedelta(days=1))
     yield from plain_table(
         say("单位,文件,数据集,状态,结果,发布,隔离,可疑", "bureau,file,dataset,state,results,published,quarantined,suspect").split(","),
         [
@@ -132,6 +134,10 @@ def _where(places: Places) -> Iterator[str]:
     yield "    from deltalake import DeltaTable"
     yield f'    air = DeltaTable("{places.tables}/air_observation").to_pandas()'
     yield "    air = air[air.recorded_until.isna()]"
+    yield say(
+        f"数据质量报告（Great Expectations Data Docs）：{places.docs}/site/index.html",
+        f"Data Docs (Great Expectations): {places.docs}/site/index.html",
+    )
     yield say(
         "门户网站尚未启用；现在用 gongzhi query、batches、report 查看",
         "the portal is not open yet; look around with gongzhi query, batches, report",

@@ -29,7 +29,6 @@ def print_query(places: Places, sql: str, as_of: str | None, format: str, output
 def print_changes(places: Places, table: str, since: int | None, format: str) -> None:
     """List the changes of one table."""
     from pipelines.publish.changes import changes
-
     from schemas.loaders import tables
 
     _check(format)

@@ -75,10 +75,12 @@ def shorten(text: str, length: int = 40) -> str:
 
 
 def exit_code(outcomes: list[Outcome]) -> int:
-    """Give 0 where all went through whole, 1 where a file was refused, held or taken in part."""
+    """Give 0 where all went through whole, 1 where a file was refused, held or taken in part, 3 where we failed."""
     for outcome in outcomes:
         if outcome.state == "repeated":
             continue
+        if outcome.state == "judged" or (outcome.error or {}).get("code") == "our-fault":
+            return 3
         if outcome.state in ("refused", "held") or outcome.error:
             return 1
         if outcome.rows.get("refused") or outcome.results.get("quarantined"):

@@ -508,7 +508,7 @@ def _unknown(
     at = next((i for i, row in enumerate(rows) if any(fold(t) for t in row)), 0)
     seen = [fold(text) for text in rows[at] if fold(text)]
     best, overlap = None, 0
-    for layout in candidates:
+    for layout in (one for one in candidates if one.recognise):
         names = {key_of(n) for n in (*layout.columns.values(), *layout.recognise, *(r.column for r in layout.results))}
         count = max((len(names & {key_of(t) for t in row}) for row in rows), default=0)
         if count > overlap:
@@ -523,7 +523,7 @@ def _unknown(
             row=number,
         )
     close = ""
-    if best is not None:
+    if best is not None and overlap > 1:
         lacking = [h for h in best.recognise if key_of(h) not in {key_of(t) for row in rows for t in row}]
         close = f"；最接近的格式是 {best.layout}（{best.title}），缺 {'、'.join(lacking) or '—'}"
     asked = f"（数据集 {dataset}）" if dataset else ""
@@ -532,7 +532,7 @@ def _unknown(
         f"不认识的格式{asked}：第 {number} 行的列名 {'、'.join(seen[:20])}{close}。"
         "请使用模板（gongzhi template），或用 gongzhi propose 起草格式",
         f"no layout recognises the headers of row {number}: {', '.join(seen[:20])}; "
-        f"nearest layout: {best.layout if best else 'none'}; use a template or draft a layout with gongzhi propose",
+        f"nearest layout: {best.layout if close and best else 'none'}; use a template or draft a layout with gongzhi propose",
         sheet=sheet.name,
         row=number,
     )

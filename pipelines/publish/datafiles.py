@@ -9,7 +9,6 @@ million strings.
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 GROUP_ROWS = 131_072
 FILE_ROWS = 24 * GROUP_ROWS
+TEXT = 64
 INSTANT = pa.timestamp("us", tz="UTC")
 RECORD_TIME = ("recorded_from", "recorded_until")
 _ARROW = {
@@ -240,11 +240,13 @@ def write(target: Path, groups: Iterable[pa.Table], table: Table) -> Written:
     """Write row groups to a new file, flush it to the disk, read it back and give what it is."""
     writer = None
     rows = 0
+    stats = _Stats(_filtered(table))
     try:
         for group in groups:
             if writer is None:
                 writer = _writer(target, group.schema, table)
             writer.write_table(group, row_group_size=GROUP_ROWS)
+            stats.see(group)
             rows += group.num_rows
     finally:
         if writer is not None:
@@ -253,7 +255,7 @@ def write(target: Path, groups: Iterable[pa.Table], table: Table) -> Written:
     metadata = pq.read_metadata(target)
     if metadata.num_rows != rows:
         raise OSError(f"{target.name} holds {metadata.num_rows} rows after writing {rows}")
-    return Written(rows, target.stat().st_size, sha256(target), _stats(metadata, table))
+    return Written(rows, target.stat().st_size, sha256(target), stats.as_log())
 
 
 def _writer(target: Path, schema: pa.Schema, table: Table) -> pq.ParquetWriter:
@@ -294,25 +296,47 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _stats(metadata: pq.FileMetaData, table: Table) -> dict[str, Any]:
-    """Collect the statistics of the columns people filter by, as the Delta log writes them."""
-    wanted = _filtered(table)
-    low: dict[str, Any] = {}
-    high: dict[str, Any] = {}
-    nulls: dict[str, int] = {}
-    for position in range(metadata.num_columns):
-        name = metadata.schema.column(position).name
-        if name not in wanted:
-            continue
-        found = [metadata.row_group(g).column(position).statistics for g in range(metadata.num_row_groups)]
-        if any(s is None or not s.has_null_count for s in found):
-            continue
-        nulls[name] = sum(s.null_count for s in found)
-        limits = [s for s in found if s.has_min_max]
-        if limits and all(s.has_min_max or s.num_values == 0 for s in found):
-            low[name] = _stat(min(s.min for s in limits))
-            high[name] = _stat(max(s.max for s in limits))
-    return {"numRecords": metadata.num_rows, "minValues": low, "maxValues": high, "nullCount": nulls}
+class _Stats:
+    """Least, greatest and missing of every column, as the Delta log carries them.
+
+    Every column must be there: delta-rs reads a missing limit as null and then finds nothing in a filter on that
+    column. The limits are exact for the columns people filter by; of other text they enclose the values.
+    """
+
+    def __init__(self, exact: set[str]) -> None:
+        self.exact = exact
+        self.rows = 0
+        self.low: dict[str, Any] = {}
+        self.high: dict[str, Any] = {}
+        self.nulls: dict[str, int] = {}
+
+    def see(self, group: pa.Table) -> None:
+        """Take in one row group."""
+        self.rows += group.num_rows
+        for name, column in zip(group.column_names, group.columns, strict=True):
+            self.nulls[name] = self.nulls.get(name, 0) + column.null_count
+            for chunk in column.chunks:
+                values = chunk
+                if pa.types.is_dictionary(chunk.type):
+                    values = chunk.dictionary
+                    if name in self.exact:
+                        values = values.take(pc.unique(chunk.indices))
+                limits = pc.min_max(values)
+                if limits["min"].is_valid and chunk.null_count < len(chunk):
+                    low, high = limits["min"].as_py(), limits["max"].as_py()
+                    self.low[name] = min(low, self.low.get(name, low))
+                    self.high[name] = max(high, self.high.get(name, high))
+
+    def as_log(self) -> dict[str, Any]:
+        """Give the statistics as the log writes them; long text is cut, the greatest marked so that it stays above."""
+        low = {name: value[:TEXT] if isinstance(value, str) else _stat(value) for name, value in self.low.items()}
+        high = {
+            name: (value if len(value) <= TEXT else value[:TEXT] + "\U0010ffff")
+            if isinstance(value, str)
+            else _stat(value)
+            for name, value in self.high.items()
+        }
+        return {"numRecords": self.rows, "minValues": low, "maxValues": high, "nullCount": self.nulls}
 
 
 def _stat(value: Any) -> Any:
@@ -320,6 +344,4 @@ def _stat(value: Any) -> Any:
         return value.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise OSError(f"a key column holds {value}")
     return value

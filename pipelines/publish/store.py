@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import tempfile
 import time
 import uuid
@@ -20,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.fs as pa_fs
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
@@ -30,6 +28,7 @@ from pipelines.errors import PublishError
 from pipelines.publish import datafiles
 from schemas.contracts import Table, tables
 
+BLOCK = 2**20
 CONFIGURATION = {"delta.enableExpiredLogCleanup": "false", "delta.checkpointInterval": "50"}
 
 
@@ -58,6 +57,25 @@ class LiveFile:
     low: dict[str, Any]
     high: dict[str, Any]
     nulls: dict[str, int]
+
+
+class _Bucket(DeltaStorageHandler):  # type: ignore[misc]
+    """The store behind an address, by whole files; its streams take and give bytes only, not Arrow's buffers."""
+
+    def put(self, source: Path, path: str) -> None:
+        """Bring a local file there."""
+        target = self._handler.open_output_stream(path, None)
+        with open(source, "rb") as file:
+            while block := file.read(BLOCK):
+                target.write(block)
+        target.close()
+
+    def fetch(self, path: str, target: Path) -> None:
+        """Bring a file here."""
+        source = self._handler.open_input_file(path)
+        with open(target, "wb") as file:
+            while block := source.read(BLOCK):
+                file.write(block)
 
 
 class Shared:
@@ -113,8 +131,7 @@ class Shared:
         if not kept.exists():
             kept.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             part = kept.with_name(f".{uuid.uuid4().hex}.part")
-            with self._remote().open_input_stream(path) as source, open(part, "wb") as target:
-                shutil.copyfileobj(source, target)
+            self._bucket().fetch(path, part)
             part.replace(kept)
         return kept
 
@@ -136,8 +153,7 @@ class Shared:
             for folder in (place.parent, place.parent.parent):
                 datafiles.flush(folder)
             if self.folder is None:
-                with open(place, "rb") as source, self._remote().open_output_stream(path) as target:
-                    shutil.copyfileobj(source, target, 2**20)
+                self._bucket().put(place, path)
         values = {self.table.partition: partition} if self.table.partition else {}
         action = AddAction(path, made.bytes, values, int(time.time() * 1000), True, json.dumps(made.stats))
         return action, DataFile(self.table.table, path, made.sha256, made.bytes)
@@ -148,7 +164,7 @@ class Shared:
             if self.folder is not None:
                 (self.folder / path).unlink(missing_ok=True)
             else:
-                self._remote().delete_file(path)
+                self._bucket().delete_file(path)
 
     def sweep(self, batch_id: str) -> None:
         """Remove what an earlier, killed try of this batch left behind (local tables, under the lock)."""
@@ -160,8 +176,8 @@ class Shared:
                 if found.relative_to(self.folder).as_posix() not in live:
                     found.unlink(missing_ok=True)
 
-    def _remote(self) -> pa_fs.FileSystem:
-        return pa_fs.PyFileSystem(DeltaStorageHandler(self.address, self.options))
+    def _bucket(self) -> _Bucket:
+        return _Bucket(self.address, self.options)
 
     # -- one commit -------------------------------------------------------------------------------------------
 

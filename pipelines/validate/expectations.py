@@ -1,8 +1,7 @@
 """Facts → expectations: the rules and table contracts as Great Expectations configurations, written as plain data.
 
 One configuration is a dict of ``type``, ``kwargs`` and ``meta``, as Great Expectations itself stores it; nothing here
-imports it. ``native`` speaks of rows and is used for frames of moderate size; ``aggregate`` speaks of the extremes and
-the distinct values of columns that hold only what a rule looks at, so that its cost does not grow with failures.
+imports it. ``native`` speaks of rows; the others speak of frames reduced to their extremes, whose cost does not grow with failures.
 ``meta["rules"]`` says, in one text, which rules (or which clause of the contract) an expectation stands for: Great
 Expectations copies and checks ``meta`` hundreds of times a run.
 """
@@ -109,23 +108,19 @@ def merged(configs: Iterable[Config]) -> tuple[list[Config], dict[str, dict[str,
     return joined, words
 
 
-def words_within(codes: list[str], column: str, words: Iterable[str]) -> Config:
-    """Expect of a column that its distinct words are among these."""
-    allowed = sorted(set(words)) or [NOTHING]
-    return config("column_distinct_values_to_be_in_set", codes, column=column, value_set=allowed)
+def extreme_within(code: str, column: str, bound: float, *, least: bool) -> list[Config]:
+    """Expect the smallest value of a column not below, or its greatest not above a bound."""
+    if least:
+        return [config("column_min_to_be_between", [code], column=column, min_value=bound)]
+    return [config("column_max_to_be_between", [code], column=column, max_value=bound)]
 
 
-def extremes_within(codes: list[str], column: str, low: float | None, high: float | None) -> list[Config]:
-    """Expect of a column that its smallest and its greatest value lie within bounds."""
-    found = []
-    if low is not None:
-        found.append(config("column_min_to_be_between", codes, column=column, min_value=low))
-    if high is not None:
-        found.append(config("column_max_to_be_between", codes, column=column, max_value=high))
-    return found
+def counted(column: str, judged: int) -> list[Config]:
+    """Expect counts to add up to what the judge let out."""
+    return [config("column_sum_to_be_between", ["row-count"], column=column, min_value=judged, max_value=judged)]
 
 
-def contract(table: Table, beside: list[str], rows: int, flags: list[int], *, by_row: bool) -> list[Config]:
+def contract(table: Table, beside: list[str], rows: int | None, flags: list[int]) -> list[Config]:
     """Expect the shape of the shared table: its columns in order, nothing missing that must be there, the row count.
 
     Parameters
@@ -134,29 +129,23 @@ def contract(table: Table, beside: list[str], rows: int, flags: list[int], *, by
         Publication adds the record time.
     beside : list of str
         Further columns of the frame, after those of the table.
-    rows : int
-        The judge's count.
+    rows : int or None
+        The judge's count; ``None`` where the frame does not hold all rows, whose number and keys are shown apart.
     flags : list of int
         Flags there are; what is published failed nothing and is not missing.
-    by_row : bool
-        With the expectations on rows (uniqueness of the compound key); else the caller checks a key column.
     """
     own = [column for column in table.columns if column.name not in ("recorded_from", "recorded_until")]
     names = [column.name for column in own]
+    full = [column.name for column in own if not column.nullable]
     found = [
         config("table_columns_to_match_ordered_list", ["columns"], column_list=[*names, *beside]),
-        config("table_row_count_to_equal", ["row-count"], value=rows),
+        config("rows_to_be_complete", [f"not-null:{name}" for name in full], column_list=full),
     ]
-    full = [column.name for column in own if not column.nullable]
-    if by_row:
-        found.append(config("rows_to_be_complete", [f"not-null:{name}" for name in full], column_list=full))
-    else:
-        kind = "column_proportion_of_non_null_values_to_be_between"
-        found += [config(kind, [f"not-null:{name}"], column=name, min_value=1) for name in full]
     if "flag" in names:
-        kind = "column_values_to_be_in_set" if by_row else "column_distinct_values_to_be_in_set"
-        found.append(config(kind, ["flag"], column="flag", value_set=[flag for flag in flags if flag < FAIL]))
-    if by_row:
+        known = [flag for flag in flags if flag < FAIL]
+        found.append(config("column_values_to_be_in_set", ["flag"], column="flag", value_set=known))
+    if rows is not None:
+        found.append(config("table_row_count_to_equal", ["row-count"], value=rows))
         # a missing part of the key equals a missing part, as the store compares
         kind = "compound_columns_to_be_unique"
         found.append(config(kind, ["key"], column_list=list(table.key), ignore_row_if="never"))

@@ -441,8 +441,13 @@ def spike_ratio(m: Measure) -> np.ndarray:
 
 @row_feature
 def gap_hours(m: Measure) -> np.ndarray:
-    """Hours since the row before of the same place; missing for the first and beyond a year (a slip of the stamp)."""
+    """Hours since the row before of the same place, in a layout of hourly values.
+
+    Missing for the first of a place, and beyond a year: that is a slip of the stamp, no gap.
+    """
     out = np.full(len(m.rows), np.nan)
+    if m.batch.layout.time is None or m.batch.layout.time.period != "1h":
+        return out
     order = m.row_order
     place, stamp = m.place[order], m.stamp[order]
     gap = np.full(len(order), np.nan)

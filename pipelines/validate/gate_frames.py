@@ -1,15 +1,17 @@
 """What the gate is shown: frames of what is about to be published beside what was measured on it, as Arrow files.
 
-Up to ``native_rows`` results the frames hold rows: the published rows themselves, the measured columns of each, and
-among them those that are not flagged (a rule that only flags must hold for all of these). Above, they hold columns:
-each rule that refuses or flags gets the values it looks at (in its scope, missing ones left out), columns of one
-length share a frame, texts go as small codes, so that six million results stay small and are read without a copy.
+Up to ``native_rows`` results the frames hold the published rows themselves with the measured columns beside them, and
+among them those that are not flagged (a rule that only flags must hold for all of these). Above, each is reduced to
+what cannot hide a failure, so that the cost grows neither with the failures nor much with the rows: words to their
+distinct combinations, on which the expectations are the same; numbers to the extremes of every thousand; keys, in
+their order, to the smallest steps between them. (Great Expectations copies and hashes a whole frame again and again:
+six million rows of twenty columns take it ten seconds.)
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -26,8 +28,12 @@ from pipelines.validate.expectations import HIGH, LOW, Config, scaled
 from schemas.loaders import flags, parameters
 from schemas.rules import Rule, rules
 
-FEW_WORDS = 1000
+BLOCK = 1024
+COUNT = "rows like this"
 MISSING = "(missing)"
+SUSPECT = 3
+SHOWN_WORDS = ("parameter", "averaging_period", "unit", "flag")
+"""Published columns shown with their words in the combinations; of the others only that they are there."""
 Values = np.ndarray | pd.Categorical
 
 
@@ -72,6 +78,12 @@ class Evidence:
         return positions
 
     @cached_property
+    def is_whole(self) -> bool:
+        """Tell whether every result goes out, in its order."""
+        total = len(self.verdict.batch.results)
+        return len(self.at) == total and bool((self.at == np.arange(total)).all())
+
+    @cached_property
     def row(self) -> np.ndarray:
         """Row of the file of each published row."""
         taken: np.ndarray = self.verdict.batch.results["row"].to_numpy()[self.at]
@@ -81,8 +93,9 @@ class Evidence:
     def unflagged(self) -> np.ndarray:
         """Tell the published rows that do not carry the flag *suspect*."""
         if "flag" not in self.published:
-            return self.verdict.flag != 3
-        return self.published["flag"].to_numpy() != 3
+            return self.verdict.flag != SUSPECT
+        unflagged: np.ndarray = self.published["flag"].to_numpy() != SUSPECT
+        return unflagged
 
     @cached_property
     def rules(self) -> list[Rule]:
@@ -111,7 +124,10 @@ class Evidence:
         column = self.source(on, name)
         if column is None:
             return None
-        return _values(column).take(self.row if on == "row" else self.at)
+        values = _values(column)
+        if on == "result" and self.is_whole:
+            return values
+        return values.take(self.row if on == "row" else self.at)
 
     def scope(self, rule: Rule) -> np.ndarray | None:
         """Tell where ``where`` holds among the published rows; ``None`` for everywhere."""
@@ -119,7 +135,7 @@ class Evidence:
         for name, words in rule.where.items():
             column = self.column(rule.on, name)
             if column is not None:
-                here = pd.Series(column, copy=False).isin(words).to_numpy()
+                here = _among(column, words)
                 inside = here if inside is None else inside & here
         return inside
 
@@ -173,42 +189,81 @@ class Evidence:
         allowed = [f"{name} {known[name].unit}" for name in names if name in known]
         return coded(code[pairs], words), allowed
 
+    def numbers(self, on: str, name: str) -> np.ndarray:
+        """Give a column of numbers for each published row; missing is NaN."""
+        values = self.column(on, name)
+        assert isinstance(values, np.ndarray), name
+        return values.astype(np.float64, copy=False)
+
+    def limit(self, rule: Rule) -> np.ndarray:
+        """Give what the values of a rule may not exceed."""
+        factor = float(rule.arguments.get("factor", 1.0))
+        other = self.numbers(rule.on, rule.arguments["other"])
+        return other if factor == 1.0 else other * factor
+
     def keys(self) -> np.ndarray:
         """Number the keys: equal numbers for equal keys, a missing part being equal to a missing part."""
-        code = np.zeros(len(self.published), dtype=np.int64)
-        size = 1
-        for name in self.verdict.batch.table.key:
-            part, count = _numbered(self.published[name])
-            if count <= 1:
-                continue
-            if size * count >= 2**62:
-                code, distinct = pd.factorize(code)
-                size = len(distinct)
-            code = code * count + part
-            size *= count
-        return code
+        return combined([_values(self.published[name]) for name in self.verdict.batch.table.key], len(self.published))
+
+
+def combined(columns: Iterable[Values], size: int) -> np.ndarray:
+    """Number the combinations of values: equal numbers for equal combinations; missing is a value."""
+    number = np.zeros(size, dtype=np.int64)
+    count = 1
+    for values in columns:
+        part, parts = _numbered(values)
+        if parts <= 1:
+            continue
+        if count * parts >= 2**62:
+            number, distinct = pd.factorize(number)
+            count = len(distinct)
+        number = number * parts + part
+        count *= parts
+    return number
+
+
+def _numbered(values: Values) -> tuple[np.ndarray, int]:
+    """Number the values of a column from zero, with how many numbers there may be."""
+    ticks = values.codes if isinstance(values, pd.Categorical) else values
+    if ticks.dtype.kind == "M":
+        ticks = ticks.view(np.int64)
+    if ticks.dtype.kind in "iu" and len(ticks):
+        low, high = int(ticks.min()), int(ticks.max())
+        if high == low:
+            return ticks, 1
+        if high - low < 2**52 and low > np.iinfo(np.int64).min:
+            return ticks.astype(np.int64) - low, high - low + 1
+    codes, distinct = pd.factorize(ticks, use_na_sentinel=False)
+    return codes, len(distinct)
 
 
 def _values(column: pd.Series) -> Values:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.array  # type: ignore[return-value]
-    if column.dtype.kind in "OUTS" or isinstance(column.dtype, pd.StringDtype):
+    if column.dtype.kind in "OUTS":
         return pd.Categorical(column)
     return column.to_numpy()
 
 
-def _numbered(column: pd.Series) -> tuple[np.ndarray, int]:
-    """Number the values of a column from zero; missing is a value."""
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy().astype(np.int64) + 1, len(column.cat.categories) + 1
-    values = column.to_numpy()
-    if values.dtype.kind in "Mi" and len(values):
-        ticks = values.view(np.int64) if values.dtype.kind == "M" else values.astype(np.int64)
-        low, high = int(ticks.min()), int(ticks.max())
-        if low > np.iinfo(np.int64).min and (high - low) < 2**52:
-            return ticks - low, high - low + 1
-    codes, distinct = pd.factorize(values, use_na_sentinel=False)
-    return codes, len(distinct)
+def _among(values: Values, words: tuple[str, ...]) -> np.ndarray:
+    """Tell where a column holds one of some words."""
+    found: np.ndarray
+    if isinstance(values, pd.Categorical):
+        found = np.array([word in words for word in values.categories] + [False])[values.codes]
+    else:
+        found = np.isin(values, words)
+    return found
+
+
+def _presence(column: pd.Series) -> pd.Categorical:
+    """Show of a column only where it is there."""
+    codes = np.zeros(len(column), dtype=np.int8)
+    if column.dtype.kind not in "iu":
+        values = _values(column)
+        missing = values.codes < 0 if isinstance(values, pd.Categorical) else pd.isna(values)
+        if missing.any():
+            codes[missing] = -1
+    return coded(codes, ["there"])
 
 
 def show(verdict: Verdict, published: pd.DataFrame, scratch: Path, native_rows: int) -> Iterator[Shown]:
@@ -230,20 +285,16 @@ def show(verdict: Verdict, published: pd.DataFrame, scratch: Path, native_rows: 
     yield from make(evidence, scratch)
 
 
-def _contract(evidence: Evidence, columns: list[str], *, by_row: bool) -> list[Config]:
-    """Expect the shape of the table; ``columns`` are those laid beside its own."""
-    table = evidence.verdict.batch.table
-    rows = evidence.verdict.result_counts["published"]
-    return expectations.contract(table, columns, rows, sorted(flags()), by_row=by_row)
-
-
 def _by_row(evidence: Evidence, scratch: Path) -> Iterator[Shown]:
-    rows = Rows(evidence)
+    table, rows = evidence.verdict.batch.table, Rows(evidence)
     for rule in evidence.rules:
         rows.add(rule)
     rows.add_judged()
     frame, added = rows.frame()
-    expected = [*_contract(evidence, added, by_row=True), *rows.refusing]
+    expected = [
+        *expectations.contract(table, added, evidence.verdict.result_counts["published"], sorted(flags())),
+        *rows.refusing,
+    ]
     yield Shown("published", _write(scratch, "published", frame), *expectations.merged(expected))
     unflagged = frame[evidence.unflagged]
     looked_at = [one for one in rows.flagging if _holds_values(unflagged, one)]
@@ -281,12 +332,14 @@ class Rows:
             blanked = _blanked(evidence.column(rule.on, rule.column), waived)
             name = f"{name}@{rule.code}"
             self.beside[name] = blanked
+        if rule.check == "present":
+            there = pd.notna(pd.Series(evidence.column(rule.on, rule.column), copy=False)).to_numpy()
+            name = f"{name} there"
+            self.beside[name] = coded(np.where(there if waived is None else there | waived, 0, -1), ["there"])
         if rule.check == "within_facts":
             self.beside[LOW], self.beside[HIGH] = evidence.bounds(rule)
         if rule.check == "not_above":
-            other = evidence.column(rule.on, rule.arguments["other"])
-            assert isinstance(other, np.ndarray)
-            self.beside[scaled(rule)] = other * float(rule.arguments.get("factor", 1.0))
+            self.beside[scaled(rule)] = evidence.limit(rule)
         # a condition that holds everywhere is left out: it costs as much as the comparison
         known = {} if scope is None or scope.all() else {key: self._put(rule.on, key) for key in rule.where}
         found = expectations.native(rule, known, name)
@@ -314,6 +367,30 @@ class Rows:
         beside = pd.DataFrame(self.beside, index=self.evidence.published.index, copy=False)
         return pd.concat([self.evidence.published, beside], axis=1), list(self.beside)
 
+    def combinations(self) -> tuple[pd.DataFrame, list[str]]:
+        """Give each combination of words among the published rows once, and the names of the columns laid beside.
+
+        Returns
+        -------
+        DataFrame
+            Columns of the table in order, then those beside. ``SHOWN_WORDS`` and what rules look at are shown as they
+            are; the other columns of the table as ``there`` or missing.
+        list of str
+        """
+        published = self.evidence.published
+        looked_at = {one["kwargs"].get("column") for one in (*self.refusing, *self.flagging)}
+        columns: dict[str, Values] = {}
+        for name in map(str, published):
+            shown = name in SHOWN_WORDS or name in looked_at
+            columns[name] = _values(published[name]) if shown else _presence(published[name])
+        columns |= self.beside
+        number = combined(columns.values(), len(published))
+        code, distinct = pd.factorize(number)
+        first = np.zeros(len(distinct), dtype=np.int64)
+        first[code[::-1]] = np.arange(len(code))[::-1]
+        frame = {name: values.take(first) for name, values in columns.items()}
+        return pd.DataFrame({**frame, COUNT: np.bincount(code, minlength=len(distinct))}), [*self.beside, COUNT]
+
     def _put(self, on: str, name: str) -> str:
         """Lay a column beside the published ones, unless it is one of them, and give its name there."""
         if self.evidence.is_published(name):
@@ -338,205 +415,98 @@ def _blanked(values: Values | None, where: np.ndarray) -> Values:
 
 
 def _by_column(evidence: Evidence, scratch: Path) -> Iterator[Shown]:
-    yield _compact_contract(evidence, scratch)
-    columns = Columns(evidence, scratch)
+    table = evidence.verdict.batch.table
+    words, numbers = Rows(evidence), Extremes(evidence)
     for rule in evidence.rules:
-        columns.add(rule)
-    columns.add_judged()
-    yield from columns.frames()
-
-
-def _compact_contract(evidence: Evidence, scratch: Path) -> Shown:
-    """Show the published columns in order: few words as they are, of the others only that they are there."""
-    frame = {}
-    for name in evidence.published.columns:
-        series = evidence.published[name]
-        if name == "flag":
-            frame[name] = _arrow(series.to_numpy())
-        elif isinstance(series.dtype, pd.CategoricalDtype):
-            few = len(series.cat.categories) <= FEW_WORDS
-            codes = series.cat.codes.to_numpy()
-            frame[name] = _arrow(series.array) if few else _presence(codes < 0)
+        if rule.check in ("within", "within_facts", "not_above"):
+            numbers.add(rule)
         else:
-            frame[name] = _presence(series.isna().to_numpy())
-    path = scratch / "published.arrow"
-    _to_file(pa.table(frame), path)
-    return Shown("published", [path], _contract(evidence, [], by_row=False))
+            words.add(rule)
+    words.add_judged()
+    numbers.add_keys()
+    frame, added = words.combinations()
+    expected = [*expectations.contract(table, added, None, sorted(flags())), *words.refusing]
+    expected += expectations.counted(COUNT, evidence.verdict.result_counts["published"])
+    yield Shown("words", _write(scratch, "words", frame), *expectations.merged(expected))
+    unflagged = frame[frame["flag"] != SUSPECT] if "flag" in frame else frame
+    looked_at = [one for one in words.flagging if _holds_values(unflagged, one)]
+    if looked_at:
+        yield Shown("unflagged", _write(scratch, "unflagged", unflagged), *expectations.merged(looked_at))
+    if numbers.configs:
+        yield Shown("numbers", _write(scratch, "numbers", numbers.frame()), numbers.configs)
 
 
-def _presence(missing: np.ndarray) -> pa.Array:
-    codes = pa.array(np.zeros(len(missing), dtype=np.int8), mask=missing if missing.any() else None)
-    return pa.DictionaryArray.from_arrays(codes, pa.array(["there"]))
+class Extremes:
+    """The smallest and the greatest of every thousand values that a rule looks at."""
 
-
-class Columns:
-    """The columns that rules look at, each written once, gathered by their length."""
-
-    def __init__(self, evidence: Evidence, scratch: Path) -> None:
+    def __init__(self, evidence: Evidence) -> None:
         self.evidence = evidence
-        self.scratch = scratch
-        self.files: dict[int, list[Path]] = {}
-        self.configs: dict[int, list[Config]] = {}
-        self.words: dict[str, tuple[int, list[str]]] = {}
-        self.lengths: dict[str, int] = {}
+        self.configs: list[Config] = []
+        self.columns: dict[str, np.ndarray] = {}
 
     def add(self, rule: Rule) -> None:
-        """Take in what one rule looks at and what it expects of it."""
-        label = self._label(rule)
-        if label not in self.lengths:
-            values = self._looked_at(rule)
-            if rule.check == "matches" and isinstance(values, pd.Categorical):
-                values = pd.Categorical(values.unique())
-            self._write(label, values)
-        size = self.lengths[label]
-        if size:
-            self.configs[size].extend(self._expected(rule, label))
-
-    def add_judged(self) -> None:
-        """Take in which rows the judge let out, the units and the keys."""
+        """Reduce what one rule looks at and write what it expects."""
         evidence = self.evidence
-        size = len(evidence.published)
-        self._write("judged", evidence.judged().astype(np.int8))
-        self.configs[size].append(
-            expectations.config("column_distinct_values_to_be_in_set", ["judged"], column="judged", value_set=[1])
-        )
-        units = evidence.units()
-        if units is not None:
-            self._write("parameter_unit", units[0])
-            self.configs[size].append(expectations.words_within(["unit"], "parameter_unit", units[1]))
-        self._write("key", evidence.keys())
-        unique = "column_unique_value_count_to_be_between"
-        self.configs[size].append(expectations.config(unique, ["key"], column="key", min_value=size, max_value=size))
+        keep = _all_of(evidence.scope(rule), evidence.unflagged if rule.severity == "flag" else None)
+        waived = evidence.waived(rule)
+        if waived is not None:
+            keep = _all_of(keep, ~waived)
+        if keep is not None and not keep.any():
+            return
+        label = " ".join([rule.code, rule.column])
+        if rule.check == "within":
+            values = evidence.numbers(rule.on, rule.column)
+            sides = (rule.arguments.get("low"), rule.arguments.get("high"))
+        else:
+            label += f" above {scaled(rule)}" if rule.check == "not_above" else " outside the plausible range"
+            values, sides = self._excess(rule), (None, 0)
+        if keep is not None:
+            values = np.where(keep, values, np.nan)
+        for side, bound, least in (("lowest", sides[0], True), ("highest", sides[1], False)):
+            if bound is not None:
+                extremes = self._reduced(values, least=least)
+                if not np.isnan(extremes).all():
+                    name = f"{side} {label}"
+                    self.columns[name] = extremes
+                    self.configs += expectations.extreme_within(rule.code, name, bound, least=least)
 
-    def frames(self) -> Iterator[Shown]:
-        """Give the frames, longest first."""
-        for number, size in enumerate(sorted(self.files, reverse=True)):
-            if self.configs[size]:
-                yield Shown(f"columns-{number}", self.files[size], self.configs[size])
+    def add_keys(self) -> None:
+        """Reduce the keys, in their order, to their smallest steps: a key that stands twice makes a step of zero."""
+        keys = np.sort(self.evidence.keys())
+        if len(keys) > 1:
+            steps = np.diff(keys)
+            self.columns["smallest step of the key"] = self._reduced(steps, least=True)
+            self.configs += expectations.extreme_within("key", "smallest step of the key", 1, least=True)
 
-    def _label(self, rule: Rule) -> str:
-        parts = [rule.column]
-        if rule.check == "within_facts":
-            parts.append("outside the plausible range")
-        if rule.check == "not_above":
-            parts.append(f"above {scaled(rule)}")
-        parts += [f"where {name} in {'|'.join(words)}" for name, words in rule.where.items()]
-        if rule.severity == "flag":
-            parts.append("unflagged")
-        if rule.code in self.evidence.verdict.exempt:
-            parts.append(f"not waived {rule.code}")
-        if rule.check in ("present", "matches"):
-            parts.append(rule.check)
-        return " ".join(parts)
+    def _reduced(self, values: np.ndarray, *, least: bool) -> np.ndarray:
+        size = -(-len(self.evidence.published) // BLOCK)
+        reduced: np.ndarray = (np.fmin if least else np.fmax).reduceat(values, np.arange(0, len(values), BLOCK))
+        return np.pad(reduced, (0, size - len(reduced)), mode="edge")
 
-    def _looked_at(self, rule: Rule) -> Values:
-        """Give the values a rule looks at: in its scope, not waived, not missing, of a flagging rule the unflagged."""
-        evidence = self.evidence
-        if rule.on == "row" and not rule.where and not evidence.is_published(rule.column):
-            return self._of_rows(rule)
-        values = evidence.column(rule.on, rule.column)
-        assert values is not None
-        keep = _all_of(
-            evidence.scope(rule),
-            None if (waived := evidence.waived(rule)) is None else ~waived,
-            evidence.unflagged if rule.severity == "flag" and not evidence.unflagged.all() else None,
-        )
-        if rule.check in ("within_facts", "not_above"):
-            values = self._excess(rule, values)
-        return _present_only(values if keep is None else values[keep], rule)
+    def frame(self) -> pd.DataFrame:
+        """Give the extremes, a column for each side of each rule."""
+        return pd.DataFrame(self.columns, copy=False)
 
-    def _of_rows(self, rule: Rule) -> Values:
-        """Give the values of the file's rows of which something goes out."""
-        evidence = self.evidence
-        column = evidence.source("row", rule.column)
-        assert column is not None
-        used = np.zeros(len(column), dtype=bool)
-        used[evidence.row[evidence.unflagged] if rule.severity == "flag" else evidence.row] = True
-        if rule.code in evidence.verdict.exempt:
-            used[evidence.verdict.exempt[rule.code]] = False
-        values = _values(column)
-        return _present_only(values if used.all() else values[used], rule)
-
-    def _excess(self, rule: Rule, values: Values) -> np.ndarray:
+    def _excess(self, rule: Rule) -> np.ndarray:
         """Give how far each value lies outside its bounds; not above zero where it is fine."""
-        assert isinstance(values, np.ndarray)
+        values = self.evidence.numbers(rule.on, rule.column)
         if rule.check == "within_facts":
             low, high = self.evidence.bounds(rule)
-            outside: np.ndarray = np.fmax(low - values, values - high)
+            np.subtract(low, values, out=low)
+            np.subtract(values, high, out=high)
+            outside: np.ndarray = np.fmax(low, high, out=low)
             return outside
-        other = self.evidence.column(rule.on, rule.arguments["other"])
-        assert isinstance(other, np.ndarray)
-        excess: np.ndarray = values - other * float(rule.arguments.get("factor", 1.0))
+        excess: np.ndarray = values - self.evidence.limit(rule)
         return excess
-
-    def _expected(self, rule: Rule, label: str) -> list[Config]:
-        codes = [rule.code]
-        match rule.check:
-            case "one_of":
-                return [expectations.words_within(codes, label, rule.arguments["values"])]
-            case "none_of":
-                return [
-                    expectations.words_within(codes, label, set(self.words[label][1]) - set(rule.arguments["values"]))
-                ]
-            case "within":
-                return expectations.extremes_within(codes, label, rule.arguments.get("low"), rule.arguments.get("high"))
-            case "within_facts" | "not_above":
-                return expectations.extremes_within(codes, label, None, 0)
-            case "present":
-                kind = "column_proportion_of_non_null_values_to_be_between"
-                return [expectations.config(kind, codes, column=label, min_value=1)]
-        bare = Rule(**{name: getattr(rule, name) for name in Rule.__slots__} | {"where": {}})
-        return expectations.native(bare, {}, label)
-
-    def _write(self, label: str, values: Values) -> None:
-        self.lengths[label] = len(values)
-        if isinstance(values, pd.Categorical):
-            self.words[label] = (len(values), [str(word) for word in values.categories])
-        if not len(values):
-            return
-        files = self.files.setdefault(len(values), [])
-        self.configs.setdefault(len(values), [])
-        path = self.scratch / f"columns-{len(self.lengths)}.arrow"
-        _to_file(pa.table({label: _arrow(values)}), path)
-        files.append(path)
 
 
 def _all_of(*masks: np.ndarray | None) -> np.ndarray | None:
-    found = [mask for mask in masks if mask is not None]
-    if not found:
-        return None
-    together = found[0]
-    for mask in found[1:]:
-        together = together & mask
-    return None if together.all() else together
-
-
-def _present_only(values: Values, rule: Rule) -> Values:
-    if rule.check == "present":
-        missing = pd.isna(values)
-        return coded(np.where(missing, -1, 0), ["there"])
-    missing = values.codes < 0 if isinstance(values, pd.Categorical) else pd.isna(values)
-    return values[~missing] if missing.any() else values
-
-
-def _arrow(values: Values | Any) -> pa.Array:
-    """Give values to Arrow as they are: numbers without nulls, texts as codes."""
-    if isinstance(values, pd.Categorical):
-        codes = values.codes
-        missing = codes < 0
-        words = pa.array([str(word) for word in values.categories], pa.string())
-        return pa.DictionaryArray.from_arrays(pa.array(codes, mask=missing if missing.any() else None), words)
-    return pa.array(_small(values), from_pandas=False)
-
-
-def _small(values: np.ndarray) -> np.ndarray:
-    """Give whole numbers in two bytes where they fit; the numbers stay the same."""
-    if values.dtype != np.float64 or len(values) < 2**16:
-        return values
-    if not (values[: 2**12] == np.rint(values[: 2**12])).all() or np.abs(values).max() >= 2**15:
-        return values
-    whole = values.astype(np.int16)
-    return whole if (whole == values).all() else values
+    """Join masks; ``None`` for everywhere."""
+    together: np.ndarray | None = None
+    for mask in masks:
+        if mask is not None and not mask.all():
+            together = mask if together is None else together & mask
+    return together
 
 
 def _write(scratch: Path, name: str, frame: pd.DataFrame) -> list[Path]:

@@ -402,7 +402,11 @@ def _shown(rule: Rule, positions: np.ndarray, measure: Measure) -> np.ndarray:
     column = measure.column(rule.on, rule.shown or rule.column)
     if column is None:
         return np.full(len(positions), "", dtype=object)
-    return texts_at(column, positions)
+    texts = texts_at(column, positions)
+    if (rule.shown or rule.column) == "parameter":
+        # an unknown name travels as ``?name``
+        return np.array([text.removeprefix("?") for text in texts], dtype=object)
+    return texts
 
 
 def _expected(rule: Rule, positions: np.ndarray, measure: Measure) -> np.ndarray:

@@ -169,7 +169,9 @@ def side_tables(verdict: Verdict, batch_id: str) -> list[tuple[Table, pd.DataFra
     batch = verdict.batch
     if not len(verdict.positions):
         return []
-    at = np.unique(batch.results["row"].to_numpy()[verdict.positions])
+    going = np.zeros(len(batch.rows), dtype=bool)
+    going[batch.results["row"].to_numpy()[verdict.positions]] = True
+    at = np.flatnonzero(going)
     if batch.layout.medium:
         return [(tables()["station"], _stations(batch, at, batch_id))]
     name = next((n for n in ("enterprise_name", "party_name") if n in batch.rows), None)
