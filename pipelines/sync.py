@@ -131,7 +131,7 @@ def _judge_file(
     batch = to_table(found, raw, bureau, day, road.site)
     road.progress("judge")
     verdict = judge(
-        batch, received, waivers=_waivers(road, bureau), history=_history(road, batch.table, bureau, received)
+        batch, received, waivers=_waivers(road, bureau, received), history=_history(road, batch.table, bureau, received)
     )
     return raw, verdict, [*raw.normalised, *notes, *batch.normalised]
 
@@ -427,12 +427,13 @@ def _gate(road: Road, verdict: Verdict, batch: BatchRecord, scratch: Path, frame
     road.gate.run(verdict, batch.batch_id, batch.received_at, scratch, frame)
 
 
-def _waivers(road: Road, bureau: Bureau) -> list[Waiver]:
+def _waivers(road: Road, bureau: Bureau, known: datetime) -> list[Waiver]:
+    """Waivers in force when the file came, so that judging it again gives the same."""
     if road.records is None:
         return []
     from records.waivers import waivers
 
-    return list(waivers(road.records, at=road.clock(), bureau=bureau.bureau))
+    return list(waivers(road.records, at=known, bureau=bureau.bureau))
 
 
 def _history(road: Road, table: Table, bureau: Bureau, known: datetime) -> pd.DataFrame | None:

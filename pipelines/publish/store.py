@@ -167,14 +167,14 @@ class Shared:
                 self._bucket().delete_file(path)
 
     def sweep(self, batch_id: str) -> None:
-        """Remove what an earlier, killed try of this batch left behind (local tables, under the lock)."""
+        """Remove what an earlier, killed try of this batch left behind in a local folder."""
         if self.folder is None:
             return
         live = {file.path for file in self.files}
-        for pattern in (f"{_stem(batch_id)}-*.parquet", ".*.parquet.part"):
-            for found in self.folder.glob(f"*/{pattern}" if self.table.partition else pattern):
-                if found.relative_to(self.folder).as_posix() not in live:
-                    found.unlink(missing_ok=True)
+        ours = re.compile(rf"\.?{re.escape(_stem(batch_id))}-\d{{4}}-[0-9a-f]{{8}}\.parquet(\.part)?")
+        for found in self.folder.glob("*/*.parquet*" if self.table.partition else "*.parquet*"):
+            if ours.fullmatch(found.name) and found.relative_to(self.folder).as_posix() not in live:
+                found.unlink(missing_ok=True)
 
     def _bucket(self) -> _Bucket:
         return _Bucket(self.address, self.options)

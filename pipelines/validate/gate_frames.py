@@ -217,7 +217,8 @@ def combined(columns: Iterable[Values], size: int) -> np.ndarray:
         if count * parts >= 2**62:
             number, distinct = pd.factorize(number)
             count = len(distinct)
-        number = number * parts + part
+        number = number * parts
+        number += part
         count *= parts
     return number
 
@@ -416,14 +417,12 @@ def _blanked(values: Values | None, where: np.ndarray) -> Values:
 
 def _by_column(evidence: Evidence, scratch: Path) -> Iterator[Shown]:
     table = evidence.verdict.batch.table
-    words, numbers = Rows(evidence), Extremes(evidence)
+    by_number = [rule for rule in evidence.rules if rule.check in ("within", "within_facts", "not_above")]
+    words = Rows(evidence)
     for rule in evidence.rules:
-        if rule.check in ("within", "within_facts", "not_above"):
-            numbers.add(rule)
-        else:
+        if rule not in by_number:
             words.add(rule)
     words.add_judged()
-    numbers.add_keys()
     frame, added = words.combinations()
     expected = [*expectations.contract(table, added, None, sorted(flags())), *words.refusing]
     expected += expectations.counted(COUNT, evidence.verdict.result_counts["published"])
@@ -432,6 +431,10 @@ def _by_column(evidence: Evidence, scratch: Path) -> Iterator[Shown]:
     looked_at = [one for one in words.flagging if _holds_values(unflagged, one)]
     if looked_at:
         yield Shown("unflagged", _write(scratch, "unflagged", unflagged), *expectations.merged(looked_at))
+    numbers = Extremes(evidence)
+    for rule in by_number:
+        numbers.add(rule)
+    numbers.add_keys()
     if numbers.configs:
         yield Shown("numbers", _write(scratch, "numbers", numbers.frame()), numbers.configs)
 
