@@ -147,9 +147,9 @@ def table(surroundings: dict[str, Any], found: dict[str, Figure]) -> Iterator[st
         ]
         yield f"| {' | '.join(cells)} |"
     yield ""
-    yield "Seconds are of the whole process, start included; *in* marks times taken inside a running one. Peak: summed"
-    yield "resident sets of the process and all its children (shared pages count in each; private leaves them out). Load: of"
-    yield "the machine when the case began. Extrapolated: frictionless was run on 100,000 rows, its time per row is compared."
+    yield "Seconds are of the whole process, start included; *in* marks times taken inside a running one. Processor: of"
+    yield "the whole tree. Peak: summed resident sets of the process and all its children (shared pages count in each;"
+    yield "private leaves them out). Load: of the machine when the case began."
 
 
 def _seconds(figure: Figure) -> str:

@@ -127,6 +127,7 @@ def judge(path: str, home: str) -> dict[str, Any]:
     with _road(Path(home), None) as road, scratch_of(road) as scratch:
         road.start(gate=False)
         bureau = bureaus(road.site)[BUREAU]
+        time.sleep(3)  # the reading child is up, as it is in a worker: starts are measured elsewhere
         marks = [time.perf_counter()]
         raw = road.reader.read(Path(path), Path(path).name, scratch)
         marks.append(time.perf_counter())
@@ -139,7 +140,7 @@ def judge(path: str, home: str) -> dict[str, Any]:
     return {
         "seconds": steps[2], "read": steps[0], "standardise": steps[1], "rows": verdict.row_counts["read"],
         "results": verdict.result_counts["read"], "findings": len(verdict.findings),
-        "rules": len(rules(batch.table.table)),
+        "rules": len(rules(batch.table.table)), "whole": sum(steps),
     }  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from pipelines.batch import Places
 from pipelines.errors import RoadError
 from pipelines.intake.receive import kept_path
-from pipelines.sync import Road, judge_file, outgoing, scratch_of, write_tables
-from schemas.loaders import bureaus, catalogue_hash, tables
+from pipelines.sync import Road, facts_in_force, judge_file, outgoing, scratch_of, write_tables
+from schemas.loaders import bureaus, tables
 
 if TYPE_CHECKING:
     from records.store import DataFile
@@ -47,11 +47,11 @@ def rebuild(road: Road, *, replace: bool = False) -> Iterator[tuple[str, str, bo
 
 def _walk_again(road: Road, files: list[DataFile]) -> Iterator[tuple[str, str, bool]]:
     """Walk every publication again, in order; yields only what a person should know."""
-    facts, known = catalogue_hash(road.site), bureaus(road.site)
+    known = bureaus(road.site)
     for publication in road.kept.publications():
         batch = road.kept.batch(publication.batch_id)
         number = batch.batch_id
-        if batch.rules_hash != facts:
+        if batch.rules_hash != facts_in_force(road, known[batch.bureau], batch.received_at):
             yield (
                 f"{number}：按现行规则重建（当时的规则不同）",
                 f"{number}: rebuilt under today's rules, not those of then",

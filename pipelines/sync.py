@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import shutil
 import tempfile
@@ -92,9 +93,19 @@ class Road:
 
 
 def judge_file(
-    road: Road, path: Path, name: str, bureau: Bureau, dataset: str | None, received: datetime, scratch: Path
+    road: Road,
+    path: Path,
+    name: str,
+    bureau: Bureau,
+    dataset: str | None,
+    received: datetime,
+    scratch: Path,
+    known: datetime | None = None,
 ) -> tuple[RawBatch, Verdict, list[Normalisation]]:
     """Walk one file as far as the verdict: read, recognise, standardise, judge.
+
+    ``received`` is the clock of the judgement, ``known`` the instant up to which waivers and history count (the same,
+    unless a batch is judged again).
 
     Raises
     ------
@@ -103,7 +114,7 @@ def judge_file(
         it must not stand in the way of the next one.
     """
     try:
-        return _judge_file(road, path, name, bureau, dataset, received, scratch)
+        return _judge_file(road, path, name, bureau, dataset, received, known or received, scratch)
     except (RoadError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -117,7 +128,14 @@ def judge_file(
 
 
 def _judge_file(
-    road: Road, path: Path, name: str, bureau: Bureau, dataset: str | None, received: datetime, scratch: Path
+    road: Road,
+    path: Path,
+    name: str,
+    bureau: Bureau,
+    dataset: str | None,
+    received: datetime,
+    known: datetime,
+    scratch: Path,
 ) -> tuple[RawBatch, Verdict, list[Normalisation]]:
     road.progress("read")
     raw = road.reader.read(path, name, scratch)
@@ -131,7 +149,7 @@ def _judge_file(
     batch = to_table(found, raw, bureau, day, road.site)
     road.progress("judge")
     verdict = judge(
-        batch, received, waivers=_waivers(road, bureau, received), history=_history(road, batch.table, bureau, received)
+        batch, received, waivers=_waivers(road, bureau, known), history=_history(road, batch.table, bureau, known)
     )
     return raw, verdict, [*raw.normalised, *notes, *batch.normalised]
 
@@ -174,7 +192,7 @@ def submit(road: Road, path: Path, bureau_code: str, dataset: str | None = None)
                     road.kept,
                     road.clock(),
                     submitted_by=road.submitted_by,
-                    facts=catalogue_hash(road.site),
+                    facts=facts_in_force(road, bureau, road.clock()),
                     limit=road.limits.file_bytes,
                     dataset=dataset,
                     container=container,
@@ -288,7 +306,7 @@ def judge_again(road: Road, batch: BatchRecord) -> Outcome:
     outcome = Outcome(
         batch.file_name, batch.sha256, batch.bureau, batch_id=batch.batch_id, receipt=batch.receipt_number
     )
-    outcome.rules = catalogue_hash(road.site)
+    outcome.rules = facts_in_force(road, _bureau(road, batch.bureau), road.clock())
     with scratch_of(road) as scratch:
         path = kept_path(road.places.uploads, batch.sha256)
         raw, verdict, notes = judge_file(
@@ -299,6 +317,7 @@ def judge_again(road: Road, batch: BatchRecord) -> Outcome:
             batch.dataset_asked or None,
             batch.received_at,
             scratch,
+            known=road.clock(),
         )
     _tell(outcome, raw, verdict, notes)
     outcome.state = verdict.state
@@ -427,6 +446,15 @@ def _gate(road: Road, verdict: Verdict, batch: BatchRecord, scratch: Path, frame
     road.gate.run(verdict, batch.batch_id, batch.received_at, scratch, frame)
 
 
+def facts_in_force(road: Road, bureau: Bureau, known: datetime) -> str:
+    """Give the hash of the facts a file of this bureau is judged by: the catalogue, and its waivers if there are any."""
+    catalogue = catalogue_hash(road.site)
+    waived = sorted(f"{w.id} {w.rule} {w.station} {w.since} {w.until}" for w in _waivers(road, bureau, known))
+    if not waived:
+        return catalogue
+    return "sha256:" + hashlib.sha256("\n".join([catalogue, *waived]).encode()).hexdigest()
+
+
 def _waivers(road: Road, bureau: Bureau, known: datetime) -> list[Waiver]:
     """Waivers in force when the file came, so that judging it again gives the same."""
     if road.records is None:
@@ -442,7 +470,7 @@ def _history(road: Road, table: Table, bureau: Bureau, known: datetime) -> pd.Da
         return None
     from pipelines.publish.history import history_medians
 
-    return history_medians(table, road.places.tables, bureau.bureau)
+    return history_medians(table, road.places.tables, bureau.bureau, known=known)
 
 
 def _save_answers(road: Road, batch: BatchRecord, verdict: Verdict) -> None:

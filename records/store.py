@@ -156,8 +156,8 @@ class Records:
     ) -> tuple[BatchRecord, bool]:
         """Take a file in and acknowledge it: when this returns, the receipt survives any crash.
 
-        The same bytes from the same bureau give the batch they gave before, and True, unless that batch was
-        refused and the rules have changed since.
+        The same bytes from the same bureau give the batch they gave before, and True, unless something of that batch
+        was refused and the rules (or the waivers) have changed since.
 
         Returns
         -------
@@ -170,7 +170,8 @@ class Records:
                 with self.database.write() as connection:
                     earlier = self._same_bytes(connection, bureau, sha256, dataset)
                     for row in earlier:
-                        if row.state != "refused" or row.rules_hash == rules_hash:
+                        stopped = row.state == "refused" or (row.results or {}).get("quarantined", 0) > 0
+                        if row.rules_hash == rules_hash or not stopped:
                             payload = {"submitted_by": submitted_by}
                             chain.append(connection, "repeated", now, bureau, row.batch_id, payload)
                             return _record(row), True

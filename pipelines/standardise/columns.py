@@ -379,9 +379,11 @@ def _row_extras(grid: _Grid, layout: Layout, joined: dict[str, TextColumn]) -> d
         if column is not None:
             read = read_results(pd.Series(column.texts), layout.missing)
             extras[name] = read["value"].to_numpy()[column.codes]
+            extras[name + "_text"] = column.category()
             extras[name + "_status"] = pd.Categorical(read["status"].to_numpy(dtype=object)[column.codes])
         elif name in layout.fixed:
             extras[name] = np.full(grid.size, float(layout.fixed[name]))
+            extras[name + "_text"] = TextColumn.constant(str(layout.fixed[name]), grid.size).category()
             extras[name + "_status"] = coded(np.zeros(grid.size, np.int8), [""])
     for name, one, other in (
         ("crc_status", "crc_declared", "crc_computed"),
@@ -451,6 +453,8 @@ _RESULT_TYPES: dict[str, Any] = {
     "mark": np.int8,
     "result_text": np.int32,
 }
+ENCRYPTED = "encrypted"
+"""Kind of value under which reading names a packet whose data area it cannot read."""
 QUALIFIERS = ["", "<", ">", ">="]
 STATUSES = [
     "", "unreadable", "marked", "error-cell", "formula-blank", "external-formula", "percent", "unit-unknown",
@@ -571,9 +575,15 @@ def _swap(
 
 
 def _read_block(
-    column: TextColumn, missing: tuple[str, ...], way: units.Conversion, grid: _Grid, position: int, tally: Counter[str]
+    column: TextColumn,
+    missing: tuple[str, ...],
+    way: units.Conversion,
+    grid: _Grid,
+    position: int,
+    tally: Counter[str],
+    stays: np.ndarray | None = None,
 ) -> tuple[dict[str, np.ndarray], int]:
-    """Read one column of results; give arrays of the cells that hold a result."""
+    """Read one column of results; give arrays of the cells that hold a result, and of those that stay though blank."""
     read = read_results(pd.Series(column.texts, dtype=object), missing)
     values = read["value"].to_numpy(copy=True)
     limits = read["detection_limit"].to_numpy(copy=True)
@@ -596,6 +606,8 @@ def _read_block(
             cell_status[cells] = _STATUS_CODE[_MARK_STATUS[kind]]
             if kind != "percent":
                 gone[cells] = False
+    if stays is not None:
+        gone &= ~stays
     for at in np.flatnonzero(is_missing):
         if column.counts[at] and column.folded[at]:
             tally[column.folded[at]] += int(column.counts[at])
@@ -637,12 +649,16 @@ def _long_results(
     pair = TextColumn.joined([names, unit_texts], "\x00")
     position = next(c.position for c in grid.found.columns if c.field == "@value")
     tally: Counter[str] = Counter()
-    block, missing = _read_block(values, layout.missing, units.Conversion("", 1.0, 0.0, ""), grid, position, tally)
+    hidden = np.zeros(grid.size, dtype=bool)
+    if kinds is not None:
+        hidden = np.array([text == ENCRYPTED for text in kinds.folded], dtype=bool)[kinds.codes]
+    plain = units.Conversion("", 1.0, 0.0, "")
+    block, missing = _read_block(values, layout.missing, plain, grid, position, tally, hidden)
     _missing_notes(tally, notes)
     keep = block["keep"]
     if kinds is not None:
-        taken = np.array([text in ("Rtd", "Avg", "encrypted") for text in kinds.folded], dtype=bool)
-        filled = np.array([bool(text) for text in names.folded], dtype=bool)[names.codes]
+        taken = np.array([text in ("Rtd", "Avg", ENCRYPTED) for text in kinds.folded], dtype=bool)
+        filled = np.array([bool(text) for text in names.folded], dtype=bool)[names.codes] | hidden
         left_out = Counter[str]()
         for at, text in enumerate(kinds.folded):
             if text and not taken[at]:
@@ -671,15 +687,18 @@ def _long_results(
         parameter = _parameter_of(name, layout.long.coding, layout.medium)
         if parameter is None:
             status[inside] = _STATUS_CODE["parameter-unknown"]
+            value[inside] = np.nan
             continue
         if unit_column is None:
             continue
         way = units.resolve(parameter, unit, state)
         if way.status:
             status[inside & (status == 0)] = _STATUS_CODE["unit-" + way.status]
+            value[inside] = np.nan
         elif not way.plain:
             for array in (value, limit):
                 array[inside] = [way.apply(v) if v == v else v for v in array[inside].tolist()]
+    status[hidden[keep]] = _STATUS_CODE[ENCRYPTED]
     period = np.full(grid.size, _code(words["averaging_period"], layout.time.period), np.int8)
     command = _field(grid, "command_code")
     if command is not None:

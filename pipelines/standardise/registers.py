@@ -19,7 +19,7 @@ from pipelines.standardise import times
 from pipelines.standardise.results import read_number
 from pipelines.standardise.text import TextColumn, categorical
 from schemas.files import fold
-from schemas.identifiers import mask, read_uscc
+from schemas.identifiers import identity_check, mask, read_uscc
 from schemas.layouts import Layout
 from schemas.loaders import Bureau, Table, find_level, find_scheme, scheme_in_force, tables
 from schemas.states import find_rating_state
@@ -457,5 +457,7 @@ def _identity_status(text: str, status: str) -> str:
     if not text:
         return "missing"
     if status == "resident-id":
-        return ""
+        number = text.upper()
+        wrong = len(number) == 18 and identity_check(number) != number[17]
+        return "failing" if wrong else ""
     return "failing" if re.fullmatch(r"\d{17}[\dXx]", text) else "other"

@@ -361,6 +361,8 @@ _FIELD_OF = {
     "minutes_past": ("@time0",),
     "place_text": ("station_id", "section_id", "point_id", "station_name", "section_name"),
     "time_text": ("@time0",),
+    "depth_from_cm_text": ("depth_from_cm",),
+    "depth_to_cm_text": ("depth_to_cm",),
     "name_text": ("enterprise_name", "party_name", "name"),
     "uscc_text": ("uscc", "employer_uscc"),
     "year_text": ("rated_year",),

@@ -51,12 +51,12 @@ def frame_of(table: Table, rows: list[dict[str, object]], batch_id: str = "b1") 
     return pd.DataFrame(columns)
 
 
-def air(station: str, hour: int, value: float, **more: object) -> dict[str, object]:
+def air(station: str, hour: int, value: float | None, **more: object) -> dict[str, object]:
     """One hour of air, counted from 2026-04-01 00:00 China Standard Time."""
     start = datetime(2026, 3, 31, 16) + timedelta(hours=hour)
     month = f"{start + timedelta(hours=8):%Y-%m}"
     return {
-        "station_id": station, "period_start": start, "value": value, "result_text": f"{value:g}", "month": month, **more
+        "station_id": station, "period_start": start, "value": value, "result_text": "" if value is None else f"{value:g}", "month": month, **more
     }  # fmt: skip
 
 

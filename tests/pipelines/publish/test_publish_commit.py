@@ -316,7 +316,7 @@ def test_any_sequence_of_publications_reads_as_a_dictionary_would(tmp_path_facto
             sum(key in model and model[key] != value for key, value in new.items()),
             sum(key in model and model[key] == value for key, value in new.items()),
         )
-        rows = [air("1414A", h, 0, value=v, result_text=str(v), bureau=bureau) for h, v in told.items()]
+        rows = [air("1414A", h, v, bureau=bureau) for h, v in told.items()]
         assert counts(publish(root, rows, f"b{n}", at=n))[1:] == expected
         model = model | new
         states.append(model)
