@@ -128,8 +128,11 @@ def _publish(shared: Shared, incoming: pa.Table, order: np.ndarray, batch_id: st
     stops: dict[str, dict[int, datetime]] = {}
     until: dict[int, datetime] = {}
     for positions, files in _meetings(shared, incoming, order):
-        some = incoming if len(positions) == size else incoming.take(pa.array(positions))
-        known = reading.compare(shared, files, some.append_column("pos", pa.array(positions)), recorded_at)
+        if len(positions) == size:
+            some, numbers = incoming, np.arange(size)
+        else:
+            some, numbers = incoming.take(pa.array(positions)), positions
+        known = reading.compare(shared, files, some.append_column("pos", pa.array(numbers)), recorded_at)
         opened[known.same] = False
         corrected += len(known.changed)
         until.update(known.until)

@@ -271,7 +271,7 @@ def result_cell(rng: Random, one: Measured, factor: Decimal, *, good: bool = Fal
         return Cell(form.format(text), None, "<", number if "{}" in form else None)
     if rng.choice((True, True, False)):
         return Cell(rng.choice(UNREADABLE), status="unreadable", refused=True)
-    wild = rng.choice((Decimal(one.wild) / factor, Decimal(-50) if one.parameter != "RH" else Decimal(one.wild)))
+    wild = rng.choice((Decimal(one.wild), Decimal(one.wild if one.parameter == "RH" else -50))) / factor
     return Cell(plain_text(wild), wild, refused=True, plain=True)
 
 

@@ -300,10 +300,18 @@ def test_a_full_disk_leaves_the_old_version_and_no_litter(tmp_path, room):
     assert counts(again) == (2, 199, 1, 0)
 
 
+def test_an_unordered_batch_adds_the_row_that_is_new_and_not_the_one_that_stands(tmp_path):
+    root = tmp_path / "tables"
+    publish(root, [air("1414A", 2, 1.0)], "b0", at=0)
+    done = publish(root, [air("1414A", 3, 1.0), air("1414A", 2, 1.0)], "b1", at=1)
+    assert counts(done)[1:] == (1, 0, 1)
+    assert values(root) == {"beibei 1414A 04-01T02": 1.0, "beibei 1414A 04-01T03": 1.0}
+
+
 hours = st.dictionaries(st.integers(0, 5) | st.integers(738, 743), st.sampled_from([1.0, 2.0, None]), max_size=6)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(batches=st.lists(st.tuples(st.sampled_from(["beibei", "cnemc"]), hours), min_size=1, max_size=5))
 def test_any_sequence_of_publications_reads_as_a_dictionary_would(tmp_path_factory, batches):
     root = tmp_path_factory.mktemp("model") / "tables"

@@ -191,7 +191,10 @@ CASES: dict[str, Case] = {
     # air
     "AIR-008": Case(CITY, ({}, {"WatchPoint": "缙云山（对照点）"}), ("C2", "C3"), ({}, {"WatchPoint": "天生"}), "cnemc",
                     name="chongqing.csv"),
-    "AIR-025": Case(ROWS | {"因子": "SO2"}, ({"单位": "ppb"},), ("D2",)),
+    "AIR-025": Case(
+        {"站点编码": "1414A", "监测时间": "2026-04-01 08:00", "因子": "SO2", "数值": "10", "单位": "μg/m3"},
+        ({"单位": "ppb"}, {"监测时间": "2026-04-01 09:00"}), ("D2",),
+    ),
     "AIR-027": Case({}, (packet("{0x01,0x02}"), packet()), ("L2",), (packet(),), "cnemc", name="a.txt"),
     "AIR-028": Case({}, (packet(sum_="0000"), packet()), ("A2",), (packet(),), "cnemc", name="a.txt"),
     "AIR-029": Case({}, (packet(longer=1),), ("A2",), (packet(),), "cnemc", name="a.txt"),
