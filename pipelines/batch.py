@@ -157,6 +157,22 @@ class RawBatch:
     normalised: tuple[Normalisation, ...] = ()
 
 
+def letter(position: int) -> str:
+    """Name a column as Excel does, counting from 0.
+
+    Examples
+    --------
+    >>> letter(0), letter(25), letter(26), letter(16383)
+    ('A', 'Z', 'AA', 'XFD')
+    """
+    name = ""
+    position += 1
+    while position:
+        position, rest = divmod(position - 1, 26)
+        name = chr(65 + rest) + name
+    return name
+
+
 @dataclass(frozen=True)
 class HeaderColumn:
     """One column of the file as the layout understands it."""

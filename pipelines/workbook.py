@@ -53,20 +53,6 @@ def sheet_name(wanted: str, taken: set[str]) -> str:
     return name
 
 
-def letter(position: int) -> str:
-    """Name a column as Excel does, counting from 0.
-
-    >>> letter(0), letter(26), letter(16383)
-    ('A', 'AA', 'XFD')
-    """
-    name = ""
-    position += 1
-    while position:
-        position, rest = divmod(position - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
 def position(letters: str) -> int:
     """Give the position of a column by its letters, counting from 0.
 

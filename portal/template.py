@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.workbook import letter, new_workbook, put, sheet_name
+from pipelines.batch import letter
+from pipelines.workbook import new_workbook, put, sheet_name
 from schemas.layouts import MEDIA
 from schemas.loaders import bureaus, rating_schemes, stations
 from schemas.templates import EXAMPLE_MARK, Template, TemplateColumn, read_template

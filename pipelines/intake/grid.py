@@ -32,22 +32,6 @@ class Seen:
     merged: list[tuple[int, int, int, int]] = field(default_factory=list)
 
 
-def letter(position: int) -> str:
-    """Name a column as Excel does.
-
-    Examples
-    --------
-    >>> letter(0), letter(25), letter(26), letter(16383)
-    ('A', 'Z', 'AA', 'XFD')
-    """
-    name = ""
-    position += 1
-    while position:
-        position, rest = divmod(position - 1, 26)
-        name = chr(65 + rest) + name
-    return name
-
-
 def check_size(rows: int, columns: int, limits: ReadLimits) -> None:
     """Refuse a grid beyond the limits of rows, columns or cells."""
     if columns > limits.columns:

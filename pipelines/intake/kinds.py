@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from pipelines.batch import Normalisation, RawBatch, ReadLimits, Sheet
+from pipelines.batch import Normalisation, RawBatch, ReadLimits, Sheet, letter
 from pipelines.errors import UnreadableText
-from pipelines.intake import delimited, grid, packets, sniff, structured, text, workbook
+from pipelines.intake import delimited, packets, sniff, structured, text, workbook
 
 HEAD = 4096
 
@@ -70,7 +70,7 @@ def _refuse_nul(sheet: Sheet) -> None:
     for i, column in enumerate(sheet.cells.columns):
         for chunk in column.chunks:
             if pc.any(pc.match_substring(chunk.dictionary, "\0")).as_py():
-                place = grid.letter(i)
+                place = letter(i)
                 raise UnreadableText(
                     "nul",
                     f"{place} 列含有 NUL 字符，不是表格文本；请清理后重新导出",

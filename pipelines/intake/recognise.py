@@ -15,7 +15,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipelines.batch import HeaderColumn, Normalisation, RawBatch, Recognised, Sheet
+from pipelines.batch import HeaderColumn, Normalisation, RawBatch, Recognised, Sheet, letter
 from pipelines.errors import (
     AmbiguousLayout,
     LayoutError,
@@ -34,16 +34,6 @@ _UNIT_GLYPHS = str.maketrans(
 )
 _TAIL = re.compile(r"^(?P<name>.*?)\s*[(\[](?P<unit>[^()\[\]]*)[)\]]$", re.DOTALL)
 _EDITION = re.compile(r"(\d{4})[-年.](\d{1,2})")
-
-
-def letter(position: int) -> str:
-    """Column letter of a position from 0: 0 → A, 26 → AA."""
-    name = ""
-    position += 1
-    while position:
-        position, rest = divmod(position - 1, 26)
-        name = chr(65 + rest) + name
-    return name
 
 
 @lru_cache(maxsize=16_384)

@@ -19,7 +19,7 @@ from xml.etree import ElementTree
 import numpy as np
 import python_calamine
 
-from pipelines.batch import CellMark, Normalisation, ReadLimits, Sheet
+from pipelines.batch import CellMark, Normalisation, ReadLimits, Sheet, letter
 from pipelines.errors import TooLarge, UnreadableFile
 from pipelines.intake import biff, grid
 from pipelines.intake.container import Container, damaged
@@ -369,7 +369,7 @@ def _measure(run: bytes, span: list[int], limits: ReadLimits) -> None:
     if span[0] * span[1] > limits.cells or span[1] > limits.columns:
         raise TooLarge(
             "too-many-cells",
-            f"表格范围过大：写到了第 {span[0]} 行、{grid.letter(span[1] - 1)} 列；请删去远处误填的单元格后再交",
+            f"表格范围过大：写到了第 {span[0]} 行、{letter(span[1] - 1)} 列；请删去远处误填的单元格后再交",
             f"the table spans {span[0]} rows and {span[1]} columns; remove the cells written far away",
         )
 

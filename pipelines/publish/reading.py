@@ -344,11 +344,12 @@ def compare(shared: Shared, files: list[LiveFile], incoming: pa.Table, recorded_
     at = stamp(recorded_at)
     same_key = same_keys(table, "f", "c")
     keys = ", ".join(table.key)
+    digest = f"hash({', '.join(content)})" if content else "0"  # of a table that is all key, no row can differ
     scan = _scan(list(local), table, "filename = true", "file_row_number = true")
     with asking(incoming=incoming) as ask_for:
         answer = ask_for(
-            f"""WITH f AS (SELECT pos, {keys}, hash({", ".join(content)}) AS content FROM incoming),
-            c AS (SELECT {keys}, hash({", ".join(content)}) AS content, filename, file_row_number, recorded_until
+            f"""WITH f AS (SELECT pos, {keys}, {digest} AS content FROM incoming),
+            c AS (SELECT {keys}, {digest} AS content, filename, file_row_number, recorded_until
                   FROM {scan} WHERE recorded_from < {at} AND (recorded_until IS NULL OR recorded_until > {at}))
             SELECT f.pos, f.content = c.content AS same,
                    CASE WHEN f.content <> c.content THEN c.filename END AS file,

@@ -27,8 +27,10 @@ _NOT_DETECTED = re.compile(
 )
 _LIMIT_ND = re.compile(r"^(?P<limit>[^()]+?)\((?:ND|L|未检出)\)$", re.IGNORECASE)
 _TRAILING_L = re.compile(r"^(?P<limit>[^lL]+?)\s*[lL]$")
-_LEADING_L = re.compile(r"^[lL]\s*(?P<limit>[\d.].*)$")
+_LEADING_L = re.compile(r"^L\s*(?P<limit>[\d.].*)$")  # a small l before digits is as likely a one
 _SIGNS = {"<": "<", "≤": "<", "〈": "<", ">": ">", "≥": ">=", "〉": ">"}
+_UNROUNDED = "原始值："
+"""How reading writes the unrounded number that a publisher gives behind the one it shows."""
 _PUBLISHER_NOTE = re.compile(r"^(?P<shown>[^（]*)（(?P<note>[^）]*)）$")
 
 
@@ -62,7 +64,7 @@ def _read_one(text: str) -> tuple[float, str, float, str, str]:
     nan = float("nan")
     shown = _PUBLISHER_NOTE.match(text)
     if shown:
-        text = fold(shown["shown"])
+        text = fold(shown["shown"]) if shown["note"].startswith(_UNROUNDED) else fold(text)
     value = read_number(text)
     if value is not None:
         return value, "", nan, "", ""
