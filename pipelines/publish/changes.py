@@ -66,6 +66,7 @@ def changes(
         f"|| coalesce(o.{name}::VARCHAR, '') END"
         for name in content_of(table)
     )
+    differing = differing or "NULL"  # a table that is all key is never corrected
     first = min((entry["recorded_at"] for entry in noted), default=datetime.max.replace(tzinfo=UTC))
     files = [] if shared is None else [file for file in shared.files if _touched(file, first)]
     rows = "SELECT * FROM empty"

@@ -224,6 +224,10 @@ def _measurements(grid: _Grid, raw: RawBatch, bureau: Bureau, received: dt.date,
         area = TextColumn.constant(_area(layout, raw.file), grid.size)
     id_column, name_column = PLACE_COLUMNS[layout.dataset]
     code, name = _field(grid, id_column), _field(grid, name_column)
+    if code is not None and "area" in layout.fixed and bureau.open_stations:
+        # numbers of the file's own: only together with whose file it is do they name a place
+        name = name or code
+        code = TextColumn(code.codes, [f"{_area(layout, raw.file)}:{text}" if text else "" for text in code.folded])
     resolved = places.resolve(code, name, area, stamps, bureau, layout.medium, site)
     shown = code if code is not None else name
     assert shown is not None
@@ -380,7 +384,10 @@ def _row_extras(grid: _Grid, layout: Layout, joined: dict[str, TextColumn]) -> d
             read = read_results(pd.Series(column.texts), layout.missing)
             extras[name] = read["value"].to_numpy()[column.codes]
             extras[name + "_text"] = column.category()
-            extras[name + "_status"] = pd.Categorical(read["status"].to_numpy(dtype=object)[column.codes])
+            status = read["status"].to_numpy(dtype=object, copy=True)
+            # "<20" is a result, but no depth
+            status[(status == "") & (read["qualifier"] != "").to_numpy()] = "unreadable"
+            extras[name + "_status"] = pd.Categorical(status[column.codes])
         elif name in layout.fixed:
             extras[name] = np.full(grid.size, float(layout.fixed[name]))
             extras[name + "_text"] = TextColumn.constant(str(layout.fixed[name]), grid.size).category()

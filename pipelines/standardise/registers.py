@@ -259,8 +259,8 @@ def _ratings(fields: _Fields, bureau: Bureau) -> dict[str, object]:
     frame |= _levels(fields, bureau, np.asarray(frame["rated_year"]))
     for name in ("issuer", "tier", "county", "site", "veto", "remark", "colour"):
         frame[name] = fields.text(name)
-    if "issuer" not in fields.by_name:
-        frame["issuer"] = TextColumn.constant("" if bureau.open_issuers else bureau.name_zh, fields.size).category()
+    if not bureau.open_issuers:
+        frame["issuer"] = fields.column("issuer").category(lambda text: text or bureau.name_zh)
     state = fields.column("state_text")
     read = [
         find_rating_state(text) if text else str(fields.layout.fixed.get("state", "final")) for text in state.folded

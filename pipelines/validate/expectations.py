@@ -8,6 +8,7 @@ Expectations copies and checks ``meta`` hundreds of times a run.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -48,8 +49,10 @@ def native(rule: Rule, columns: Mapping[str, str], column: str | None = None) ->
         Column that stands for the rule's own (``rule.column``).
     """
     name = column or rule.column
-    terms = [f"`{columns[key]}` in {list(values)!r}" for key, values in rule.where.items() if key in columns]
-    scope = {"row_condition": " and ".join(terms), "condition_parser": "pandas"} if terms else {}
+    terms = [_among(columns[key], values) for key, values in rule.where.items() if key in columns]
+    scope: dict[str, Any] = {}
+    if terms:
+        scope["row_condition"] = terms[0] if len(terms) == 1 else {"type": "and", "conditions": terms}
     codes, arguments = [rule.code], rule.arguments
     pair = {"or_equal": True, "ignore_row_if": "either_value_is_missing", **scope}
     match rule.check:
@@ -73,6 +76,10 @@ def native(rule: Rule, columns: Mapping[str, str], column: str | None = None) ->
     raise ValueError(f"{rule.code}: no expectation for {rule.check!r}")
 
 
+def _among(column: str, values: Iterable[str]) -> dict[str, Any]:
+    return {"type": "comparison", "column": {"name": column}, "operator": "IN", "parameter": list(values)}
+
+
 def _a_over_b(codes: list[str], a: str, b: str, options: dict[str, Any]) -> Config:
     return config("column_pair_values_a_to_be_greater_than_b", codes, column_A=a, column_B=b, **options)
 
@@ -94,7 +101,7 @@ def merged(configs: Iterable[Config]) -> tuple[list[Config], dict[str, dict[str,
     kept: dict[object, list[Config]] = {}
     for number, one in enumerate(configs):
         joinable = one["type"] == "expect_column_values_to_not_be_in_set"
-        scope = (one["kwargs"].get("column"), one["kwargs"].get("row_condition"))
+        scope = (one["kwargs"].get("column"), json.dumps(one["kwargs"].get("row_condition")))
         kept.setdefault(scope if joinable else number, []).append(one)
     joined, words = [], {}
     for group in kept.values():

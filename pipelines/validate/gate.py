@@ -395,7 +395,7 @@ def _codes(result: dict[str, Any], words: dict[str, dict[str, str]]) -> list[str
     if rules.startswith("not-null:"):
         met = [f"not-null:{name}" for row in unexpected if isinstance(row, dict) for name in row if _gone(row[name])]
     else:
-        met = [known[word] for word in unexpected if word in known]
+        met = [known[word] for word in unexpected if isinstance(word, str) and word in known]
     return list(dict.fromkeys(met)) or rules.split(" ")
 
 

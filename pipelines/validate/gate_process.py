@@ -38,25 +38,23 @@ def serve(lines: TextIO, answer: Callable[[dict[str, Any]], None]) -> None:
     broken = ""
     for line in lines:
         job = json.loads(line)
+        told: dict[str, Any] | None = None
         try:
             match job["do"]:
                 case "open":
                     broken, run = "", gate.Run(job["batch"], job["at"], job["table"])
-                case "frame" if run and not broken:
+                case "frame" if run is not None and not broken:
                     run.look(job["name"], Path(job["plan"]))
-                case "close":
-                    if broken or run is None:
-                        answer({"error": broken or "no run is open"})
-                    else:
-                        answer(run.close(Path(job["keep"])))
-                    run = None
-                    gc.collect()
+                case "close" if run is not None and not broken:
+                    told = run.close(Path(job["keep"]))
                 case "docs":
-                    answer({"runs": gate.write_docs(Path(job["docs"]), job["since"])})
+                    told = {"runs": gate.write_docs(Path(job["docs"]), job["since"])}
         except Exception:
             broken = traceback.format_exc()
-            if job["do"] == "docs":
-                answer({"error": broken})
+        if job["do"] in ("close", "docs"):
+            answer(told if told is not None else {"error": broken or "no run is open"})
+            run = None
+            gc.collect()
 
 
 def main() -> int:

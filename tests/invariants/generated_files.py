@@ -110,7 +110,15 @@ TIME = {"air": "监测时间", "water": "采样时间", "soil": "采样日期"}
 DEPTHS = ("采样深度上(cm)", "采样深度下(cm)")
 MISSING = ("", " ", "-", "--", "—", "/", "NA", "-999", "9999", "*", "缺测")
 UNREADABLE = ("35O", "4. 122", "见附件", "12..5", "1_000", "٣٥", "inf", "nan", "0x1F", "3,5", "未测", "#N/A")
-BAD_TIMES = ("2026-02-30 08:00", "04/05/2026 08:00", "八点", "", "2099-01-01 00:00", "1999-12-31 23:00", "2026-04-01 25:00")
+BAD_TIMES = (
+    "2026-02-30 08:00",
+    "04/05/2026 08:00",
+    "八点",
+    "",
+    "2099-01-01 00:00",
+    "1999-12-31 23:00",
+    "2026-04-01 25:00",
+)
 TITLES = ("环境质量监测数据报送表", "填报单位：监测站", "单位：见表头")
 FOOTERS = ("审核人：张三", "注：本表为例行监测", "合计")
 FIRMS = tuple(
@@ -344,10 +352,7 @@ def measured_line(
         written, depth, wrong = _depths(rng, good=good)
         texts |= {DEPTHS[0]: written[0], DEPTHS[1]: written[1], "土地利用": rng.choice(("水田", "旱地", "园地"))}
         refused = refused or wrong
-    results = {
-        header: result_cell(rng, one, factor, good=good)
-        for header, (one, factor) in measured.items()
-    }
+    results = {header: result_cell(rng, one, factor, good=good) for header, (one, factor) in measured.items()}
     instant = moment.replace(tzinfo=CST).astimezone(UTC) if moment is not None else None
     return Line(texts, (place, instant, *depth), refused, results, moment=moment)
 
@@ -586,9 +591,7 @@ def _truth(one: Delivery, at_row: list[tuple[int, Line]], broken: int) -> Made:
     if one.dataset in REGISTERED and (refused or stopped):
         going, refused = {}, None
         stopped = {(row, "") for row, _ in at_row}
-    return Made(
-        "", b"", one, going, frozenset(stopped), len(at_row) + broken, refused, results_read, missing, {}
-    )
+    return Made("", b"", one, going, frozenset(stopped), len(at_row) + broken, refused, results_read, missing, {})
 
 
 def _measured_truth(

@@ -23,20 +23,18 @@ import pandas as pd
 import psutil
 import pytest
 from generated_files import DATASETS, MEASURED, REGISTERED, Delivery, Form, Made
-from home_model import Model, home_at, let_pass, rows_of
+from here_reader import HereReader
+from home_model import Model, home_at, rows_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipelines.batch import Normalisation, RawBatch, ReadLimits, Verdict
 from pipelines.errors import IntakeError, ReaderDied, RoadError
-from pipelines.intake import kinds, wire
 from pipelines.intake.read import Reader
-from pipelines.intake.receive import digest
 from pipelines.rebuild import rebuild
 from pipelines.sync import Road, judge_file, scratch_of, submit
 from pipelines.validate.shapes import publishable
 from records.chain import verify_chain
-from records.store import Records
 from schemas.loaders import bureaus, tables
 
 CI = os.environ.get("CI") == "true"
@@ -50,15 +48,6 @@ FILES = settings(
 )
 FEWER = settings(FILES, max_examples=150 if CI else 20)
 CHOICES = st.randoms(use_true_random=False)
-
-
-class HereReader(Reader):
-    """The reading child's own functions, and its wire, without the child."""
-
-    def read(self, path: Path, name: str, scratch: Path) -> RawBatch:
-        scratch.mkdir(parents=True, exist_ok=True)
-        wire.write(kinds.read(path, name, scratch, self.limits), scratch)
-        return wire.load(scratch, name, digest(path))
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +112,9 @@ def told_in_findings(verdict: Verdict, made: Made) -> bool:
     told = verdict.findings[verdict.findings["severity"].str.startswith("refuse")]
     cells = set(zip(told["row"].tolist(), told["column"].tolist(), strict=True))
     rows = set(told.loc[told["severity"] != "refuse_value", "row"].tolist())
-    kept = set(zip(verdict.quarantined["source_row"], verdict.quarantined.get("source_column", [""] * 99), strict=False))
+    kept = set(
+        zip(verdict.quarantined["source_row"], verdict.quarantined.get("source_column", [""] * 99), strict=False)
+    )
     if made.delivery.dataset in REGISTERED:
         return not made.stopped or bool(rows)
     return made.stopped <= kept and all(place in cells or place[0] in rows for place in made.stopped)
@@ -161,7 +152,10 @@ def test_encoding_delimiter_row_order_and_titles_do_not_change_what_goes_out(her
     headers = list(one.headers)
     rng.shuffle(headers)
     forms = (Form(), replace(makers.form(rng, len(turned), whole=True), numbers=False))
-    written = (makers.write(one, forms[0]), makers.write(replace(one, headers=tuple(headers), lines=tuple(turned)), forms[1]))
+    written = (
+        makers.write(one, forms[0]),
+        makers.write(replace(one, headers=tuple(headers), lines=tuple(turned)), forms[1]),
+    )
     out = []
     for made in written:
         verdict, _ = judged(here, made)
@@ -264,7 +258,9 @@ def spoilt(rng: random.Random, data: bytes) -> bytes:
         if way == "flip":
             spoiled[at] = rng.randrange(256)
         else:
-            spoiled[at:at] = rng.choice((b"\0", b'"', b"\xff\xfe", b"PK\x03\x04", b"<!DOCTYPE x>", b"[" * 5000, b",,,,"))
+            spoiled[at:at] = rng.choice(
+                (b"\0", b'"', b"\xff\xfe", b"PK\x03\x04", b"<!DOCTYPE x>", b"[" * 5000, b",,,,")
+            )
     return bytes(spoiled)
 
 

@@ -329,7 +329,11 @@ def test_the_publishers_json_shows_what_it_says(take, shared):
         text = shown[row.source_row, row.source_column]
         factor = 1000 if row.parameter == "Chla" and row.unit == "ug/L" else 1
         assert row.value == pytest.approx(float(text) * factor, rel=1e-12), row
-    assert walked.noted("missing-marker") == sum(text == "--" for text in shown.values()) + sum(r[4] == "-1" for r in body) == 1052 + 49 + 1
+    assert (
+        walked.noted("missing-marker")
+        == sum(text == "--" for text in shown.values()) + sum(r[4] == "-1" for r in body)
+        == 1052 + 49 + 1
+    )
 
 
 def test_the_class_is_the_publishers_and_minus_one_is_none(take, shared):

@@ -11,7 +11,8 @@ import csv
 import io
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -27,13 +28,11 @@ from schemas.loaders import bureaus
 HERE = Path(__file__).parent
 RECEIVED = datetime(2026, 11, 23, tzinfo=UTC)
 SAID_ELSEWHERE = ("bureau", "batch_id")
-PERSONAL = ("name_text", "identity_text", "phone_text", "uscc_text")
 
 
 def shipped() -> list[Layout]:
     """Every layout that is shipped: the public ones and those of each bureau."""
-    own = {layout for bureau in bureaus() for layout in layouts(bureau) if layout.bureau}
-    return sorted({*layouts(), *own}, key=lambda layout: layout.layout)
+    return [*layouts(), *(layout for bureau in bureaus() for layout in layouts(bureau) if layout.bureau)]
 
 
 def folder_of(layout: str, under: Path = HERE) -> Path:
@@ -50,11 +49,18 @@ def sample_of(folder: Path) -> Path:
     return found[0]
 
 
-def walk(sample: Path, sender: str) -> Verdict:
-    """Walk a sample as far as the verdict, at a fixed time and with nothing published before."""
+@contextmanager
+def a_road() -> Iterator[Road]:
+    """A road of an empty home, at a fixed time."""
     with tempfile.TemporaryDirectory() as home:
-        with Road(Places(Path(home), "", str(Path(home, "tables"))), lambda: RECEIVED) as road, scratch_of(road) as at:
-            _, verdict, _ = judge_file(road, sample, sample.name, bureaus()[sender], None, RECEIVED, at)
+        with Road(Places(Path(home), "", str(Path(home, "tables"))), lambda: RECEIVED, warm=True) as road:
+            yield road
+
+
+def walk(road: Road, sample: Path, sender: str) -> Verdict:
+    """Walk a sample as far as the verdict."""
+    with scratch_of(road) as scratch:
+        _, verdict, _ = judge_file(road, sample, sample.name, bureaus()[sender], None, RECEIVED, scratch)
     return verdict
 
 
@@ -75,8 +81,10 @@ def table_of(verdict: Verdict) -> str:
 def _statuses(verdict: Verdict) -> list[list[str]]:
     """Give what was found of each row of an expert list."""
     rows = verdict.batch.rows
-    shown = [n for n in rows if n.endswith("_status") or n in ("source_row", "specialty_text", "certificate_text")]
-    assert not set(shown) & set(PERSONAL)
+    day = pd.to_datetime(rows["certificate_until"].where(rows["certificate_status"] == ""), unit="us").dt.as_unit("us")
+    rows = rows.assign(certificate_until=(day + timedelta(hours=8)).dt.strftime("%Y-%m-%d"))
+    states = [str(name) for name in rows if str(name).endswith("_status")]
+    shown = ["source_row", *states, "specialty_text", "certificate_until"]
     rules = verdict.findings.groupby("row")["rule"].agg(lambda found: " ".join(sorted(found)))
     said = [rules.get(row, "") for row in rows["source_row"].tolist()]
     lines = rows[shown].astype(object).itertuples(index=False, name=None)
@@ -104,6 +112,7 @@ def _csv(rows: Iterable[Iterable[str]]) -> str:
 
 
 if __name__ == "__main__":
-    for name in sys.argv[1:]:
-        place = folder_of(name)
-        print(table_of(walk(sample_of(place), place.parent.name)), end="")
+    with a_road() as shared_road:
+        for name in sys.argv[1:]:
+            place = folder_of(name)
+            print(table_of(walk(shared_road, sample_of(place), place.parent.name)), end="")

@@ -65,7 +65,7 @@ def test_a_lacking_column_is_named(standard):
 def test_notes_totals_and_example_rows_are_no_data(standard):
     batch = standard(
         [
-            AIR | {"站点编码": "示例"},
+            AIR | {"站点编码": "示例：1414A"},
             AIR,
             AIR | {"监测时间": "2026-04-01 09:00"},
             {"站点编码": "合计", "PM2.5(μg/m3)": "70"},
@@ -130,7 +130,10 @@ def test_the_city_comes_from_the_file_name_where_the_feed_has_none(standard):
 
 
 def test_swapped_columns_are_exchanged_within_their_dates_only(standard):
-    head = "timepoint,stationcode,longitude,latitude,area,positionname,primarypollutant,aqi,pm10,pm10_24h,pm2_5,pm2_5_24h,o3,o3_24h,o3_8h,o3_8h_24h,no2,no2_24h,so2,so2_24h,co,co_24h\n"
+    head = (
+        "timepoint,stationcode,longitude,latitude,area,positionname,primarypollutant,aqi,pm10,pm10_24h,pm2_5,pm2_5_24h,"
+        "o3,o3_24h,o3_8h,o3_8h_24h,no2,no2_24h,so2,so2_24h,co,co_24h\n"
+    )
     row = "{},1421A,1,2,重庆市,茶园,,43,15,47,6,13,142,135,94,94,8,48,6,7,0.3,0.5\n"
     batch = standard(head + row.format("2022-12-31T15:00:00") + row.format("2023-01-01T15:00:00"), "cnemc")
     ozone = batch.results[batch.results["parameter"] == "O3"]

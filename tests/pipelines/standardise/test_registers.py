@@ -54,7 +54,8 @@ def test_the_scheme_follows_the_bureau_and_the_year(standard):
 
 
 def test_an_open_sender_keeps_a_native_level(standard):
-    text = "scheme,year,stage,region,county_raw,enterprise_name_raw,rating_raw,colour_raw,score_raw,source\n某办法,2024年第一批,终评,某省,,某地测试有限公司,甲级,,,网页\n"
+    head = "scheme,year,stage,region,county_raw,enterprise_name_raw,rating_raw,colour_raw,score_raw,source\n"
+    text = head + "某办法,2024年第一批,终评,某省,,某地测试有限公司,甲级,,,网页\n"
     batch = standard(text, "notices")
     assert first(batch, "scheme", "level_code", "level_status", "rated_year") == ("某办法", "甲级", "native", 2024)
 

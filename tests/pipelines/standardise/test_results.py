@@ -101,6 +101,11 @@ def test_a_foot_note_sign_is_told_and_the_number_taken():
     assert one("*", "*")["status"] == "missing"
 
 
+def test_a_remark_in_brackets_is_no_part_of_a_number():
+    assert one("35（估算）")["status"] == "unreadable"
+    assert one("35(估算)")["status"] == "unreadable"
+
+
 def test_a_publishers_note_in_the_cell_does_not_change_what_is_shown():
     assert one("26.6（原始值：26.58）")["value"] == 26.6
     assert one("--（当天质控不合格）", "--")["status"] == "missing"

@@ -67,7 +67,7 @@ def verdict(tmp_path_factory: pytest.TempPathFactory) -> Verdict:
 @pytest.fixture(scope="module")
 def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gate]:
     """One warm gate for all: its import takes seconds."""
-    with Gate(tmp_path_factory.mktemp("docs"), keep_warm=True, seconds=120) as gate:
+    with Gate(tmp_path_factory.mktemp("docs"), keep_warm=True, seconds=60) as gate:
         gate.start()
         yield gate
 

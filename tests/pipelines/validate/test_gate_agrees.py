@@ -49,7 +49,8 @@ def frame_for(rule: Rule, rng: np.random.Generator) -> pd.DataFrame:
     known = [p for p in parameters().values() if p.medium == MEDIA.get(rule.table)]
     frame: dict[str, object] = {}
     for name, inside in rule.where.items():
-        frame[name] = words(rng, list(dict.fromkeys([*inside, "elsewhere"])))
+        # what conditions are about (parameter, period, unit) is never missing
+        frame[name] = pd.Categorical(rng.choice([*inside, "elsewhere"], SIZE))
     match rule.check:
         case "one_of" | "none_of":
             frame[rule.column] = words(rng, list(dict.fromkeys(["", *rule.arguments["values"], "other"])))

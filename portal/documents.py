@@ -1,0 +1,86 @@
+"""Documents made from facts: the rule catalogue and the data dictionary.
+
+``python -m portal.documents`` writes them into ``docs/``; a test says when they are out of date.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from schemas.loaders import parameters, tables
+from schemas.rules import SEVERITIES, Rule, all_rules
+from schemas.templates import read_template
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+_SEVERITY = {
+    "refuse_batch": ("整个文件退回", "the whole file is refused"),
+    "refuse_row": ("整行退回", "the row is refused"),
+    "refuse_value": ("该值不采用", "the value is refused"),
+    "flag": ("可疑，照常发布", "published and flagged"),
+    "note": ("提示", "a note"),
+}
+
+
+def rules_markdown() -> str:
+    """Write the catalogue of all rules, by table, in both languages."""
+    rules = all_rules()
+    parts = [
+        "# 规则目录 / Rule catalogue",
+        "",
+        "<!-- Generated from schemas/rules/ by portal.documents.rules_markdown; do not edit. -->",
+        "",
+        f"共 {len(rules)} 条。编号公开、不变，可在电话里引用；废止的编号不另作他用。",
+        f"{len(rules)} rules. Codes are public and never reused.",
+        "",
+        "| 后果 / severity | 意思 | meaning |",
+        "|---|---|---|",
+        *(f"| `{word}` | {_SEVERITY[word][0]} | {_SEVERITY[word][1]} |" for word in SEVERITIES),
+        "",
+    ]
+    for table in dict.fromkeys(rule.table for rule in rules):
+        head = "| 编号 / code | 后果 / severity | 规则 | rule | 应为 | 依据 / source |"
+        parts += [f"## {_title(table)}", "", head, "|---|---|---|---|---|---|"]
+        parts += [_line(rule) for rule in rules if rule.table == table]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _title(table: str) -> str:
+    known = tables().get(table)
+    if known is not None:
+        return f"{known.title_zh} / {known.title_en} (`{table}`)"
+    layout = read_template(table).layout
+    return f"{layout.title} / {layout.title_en} (`{table}`)"
+
+
+def _line(rule: Rule) -> str:
+    zh = rule.message_zh + (f"。{rule.hint_zh}" if rule.hint_zh else "") + _where(rule)
+    en = rule.message_en + (f". {rule.hint_en}" if rule.hint_en else "")
+    cells = (rule.code, f"`{rule.severity}`", zh, en, rule.expected_zh or "", rule.source)
+    return "| " + " | ".join(text.replace("|", "\\|") for text in cells) + " |"
+
+
+def _where(rule: Rule) -> str:
+    """Say for which parameters or units a rule holds, where it is not for all."""
+    known = parameters()
+    words = [
+        known[value].name_zh if name == "parameter" and value in known else value
+        for name, values in rule.where.items()
+        for value in values
+    ]
+    return f"（{'、'.join(words)}）" if words else ""
+
+
+def write_documents(folder: Path = DOCS) -> list[Path]:
+    """Write the generated documents and give their paths."""
+    from pipelines.publish.catalogue import dictionary_markdown
+
+    made = {"rules.md": rules_markdown(), "data-dictionary.md": dictionary_markdown()}
+    for name, text in made.items():
+        (folder / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
+    return [folder / name for name in made]
+
+
+if __name__ == "__main__":
+    for path in write_documents():
+        print(path)
