@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.batch import FINDING_COLUMNS, Normalisation, Outcome, Places, ReadLimits
-from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, WrongSender
+from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, UnreadableFile, WrongSender
 from pipelines.intake.read import Reader, unpack
 from pipelines.intake.receive import digest, kept_path, receive
 from schemas.layouts import layouts
@@ -147,6 +147,14 @@ def _judge_file(
     found, notes = recognise(raw, layouts(bureau.bureau, road.site), dataset)
     day = (received + timedelta(hours=8)).date()
     batch = to_table(found, raw, bureau, day, road.site)
+    if not len(batch.rows):
+        raise UnreadableFile(
+            "no-rows",
+            f"没有数据行：表头（第 {found[0].header_row} 行）之下没有记录",
+            f"no data rows: there are no records below the header (row {found[0].header_row})",
+            sheet=found[0].sheet.name,
+            row=found[0].header_row or None,
+        )
     road.progress("judge")
     verdict = judge(
         batch, received, waivers=_waivers(road, bureau, known), history=_history(road, batch.table, bureau, known)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import lru_cache
 
@@ -299,7 +299,7 @@ def _ways(rows: list[list[str]], merged: list[list[str]]) -> _Ways:
     return found
 
 
-def _match_header(layout: Layout, sheet: Sheet, read: _Ways) -> _Match | None:
+def _match_header(layout: Layout, sheet: Sheet, rows: list[list[str]], read: _Ways) -> _Match | None:
     needed = [key_of(name) for name in layout.recognise]
     best: _Match | None = None
     tried = 0
@@ -314,9 +314,25 @@ def _match_header(layout: Layout, sheet: Sheet, read: _Ways) -> _Match | None:
         match = _map_columns(layout, ways, sheet, int(sheet.rows[first - 1]), first)
         match = _Match(layout, first, depth, match.columns, match.error, match.answer)
         if match.error is None:
-            return match
+            return _with_unit_row(match, rows)
         best, tried = best or match, depth
     return best
+
+
+def _with_unit_row(match: _Match, rows: list[list[str]]) -> _Match:
+    """Take a row of nothing but units below the header as part of it; it says more than the layout."""
+    if match.at >= len(rows) or match.columns is None:
+        return match
+    bare = [fold(text).strip("()[]") for text in rows[match.at]]
+    measured = {c.position for c in match.columns if c.parameter}
+    filled = [i for i, text in enumerate(bare) if text]
+    if not set(filled) & measured or any(find_unit(bare[i]) is None or bare[i].isdigit() for i in filled):
+        return match
+    columns = tuple(
+        replace(c, unit_text=c.unit_text or bare[c.position]) if c.parameter and bare[c.position] else c
+        for c in match.columns
+    )
+    return replace(match, at=match.at + 1, depth=match.depth + 1, columns=columns)
 
 
 def _match_shape(layout: Layout, sheet: Sheet, rows: list[list[str]]) -> _Match | None:
@@ -393,7 +409,11 @@ def recognise(
         for layout in candidates:
             if layout.sheets and sheet.name not in layout.sheets:
                 continue
-            match = _match_shape(layout, sheet, rows) if layout.header == "none" else _match_header(layout, sheet, read)
+            match = (
+                _match_shape(layout, sheet, rows)
+                if layout.header == "none"
+                else _match_header(layout, sheet, rows, read)
+            )
             if match is not None:
                 matches.append(match)
         good = [m for m in matches if m.error is None]

@@ -189,7 +189,8 @@ def _footers(found: Recognised, keep: np.ndarray) -> list[int]:
     for at in np.flatnonzero(keep)[::-1][:30].tolist():
         texts = [fold(sheet.cells.column(i)[at].as_py() or "") for i in range(sheet.cells.num_columns)]
         filled = [i for i, text in enumerate(texts) if text]
-        if not filled or not texts[filled[0]].startswith(words) or any(texts[i] for i in identity if i != filled[0]):
+        others = [texts[i] for i in identity if i != filled[0]] if filled else []
+        if not filled or not texts[filled[0]].startswith(words) or any(t and not t.startswith(words) for t in others):
             break
         found_rows.append(at)
     return found_rows
@@ -486,6 +487,7 @@ def _wide_results(
     texts_of = {id(c): grid.columns[c.position] for c in headers}
     places_of = {id(c): np.full(grid.size, index_of(grid.found.columns, c), dtype=np.int16) for c in headers}
     _swap(grid, layout, headers, stamps, texts_of, places_of, notes)
+    cell_units: Counter[str] = Counter()
     total_missing = 0
     state = str(layout.fixed.get("reference_state", ""))
     for header in headers:
@@ -502,7 +504,15 @@ def _wide_results(
         if spec is not None and spec.part is not None:
             column = TextColumn(column.codes, [_part(text, spec.part) for text in column.folded])
         block, missing = _read_block(
-            column, (*layout.missing, *(spec.missing if spec else ())), way, grid, header.position, missing_tally
+            column,
+            (*layout.missing, *(spec.missing if spec else ())),
+            way,
+            grid,
+            header.position,
+            missing_tally,
+            parameter=parameter,
+            state=state,
+            cell_units=cell_units,
         )
         total_missing += missing
         keep = block.pop("keep")
@@ -525,6 +535,8 @@ def _wide_results(
             result_text=blocks.text_codes(column)[keep],
         )
     _missing_notes(missing_tally, notes)
+    for unit, count in cell_units.most_common():
+        notes.append(Normalisation("unit-in-cell", f"数值后写有单位 {unit}，按该单位理解", count))
     return blocks.frame(words), total_missing
 
 
@@ -589,21 +601,29 @@ def _read_block(
     position: int,
     tally: Counter[str],
     stays: np.ndarray | None = None,
+    parameter: Parameter | None = None,
+    state: str = "",
+    cell_units: Counter[str] | None = None,
 ) -> tuple[dict[str, np.ndarray], int]:
     """Read one column of results; give arrays of the cells that hold a result, and of those that stay though blank."""
     read = read_results(pd.Series(column.texts, dtype=object), missing)
     values = read["value"].to_numpy(copy=True)
     limits = read["detection_limit"].to_numpy(copy=True)
-    if not way.plain and way.status == "":
-        for array in (values, limits):
-            for at in np.flatnonzero(~np.isnan(array)):
-                array[at] = way.apply(float(array[at]))
     words = read["status"].tolist()
+    inside = read["unit"].tolist()
+    ways = _cell_ways(inside, words, parameter, state)
+    if cell_units is not None:
+        for own in ways:
+            cell_units[inside[own]] += int(column.counts[own])
+    for array in (values, limits):
+        for at in np.flatnonzero(~np.isnan(array)) if not way.plain or ways else ():
+            here = ways.get(int(at), way)
+            array[at] = here.apply(float(array[at])) if here.status == "" else np.nan
     is_missing = np.array([word == "missing" for word in words], dtype=bool)
     status = np.array([_STATUS_CODE.get(word, 0) for word in words], dtype=np.int8)
     if way.status:
-        status[~is_missing & (status == 0)] = _STATUS_CODE["unit-" + way.status]
-        values[:] = np.nan
+        bare = np.array([place not in ways for place in range(len(words))], dtype=bool)
+        status[~is_missing & (status == 0) & bare] = _STATUS_CODE["unit-" + way.status]
     qualifier = np.array([_QUALIFIER_CODE[word] for word in read["qualifier"].tolist()], dtype=np.int8)
     gone = is_missing[column.codes]
     cell_status = status[column.codes]
@@ -627,6 +647,23 @@ def _read_block(
         "qualifier": qualifier[codes],
         "status": cell_status[keep],
     }, int(gone.sum())
+
+
+def _cell_ways(
+    written: list[str], words: list[str], parameter: Parameter | None, state: str
+) -> dict[int, units.Conversion]:
+    """Find the way of each distinct text that carries its own unit; without a parameter it cannot be read."""
+    ways: dict[int, units.Conversion] = {}
+    for at, text in enumerate(written):
+        if not text:
+            continue
+        if parameter is None:
+            words[at] = "unreadable"
+            continue
+        ways[at] = units.resolve(parameter, text, state)
+        if ways[at].status:
+            words[at] = "unit-" + ways[at].status
+    return ways
 
 
 def _marks(grid: _Grid, position: int) -> list[tuple[int, str]]:

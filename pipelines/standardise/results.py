@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.files import fold
+from schemas.loaders import find_unit
 
 _PLAIN = r"^[+-]?[0-9]+(\.[0-9]+)?$"
 _NUMBER = r"[+-]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d*)?"
@@ -31,6 +32,9 @@ _LEADING_L = re.compile(r"^L\s*(?P<limit>[\d.].*)$")  # a small l before digits 
 _SIGNS = {"<": "<", "≤": "<", "〈": "<", ">": ">", "≥": ">=", "〉": ">"}
 _UNROUNDED = "原始值："
 """How reading writes the unrounded number that a publisher gives behind the one it shows."""
+_WITH_UNIT = re.compile(
+    r"^(?P<result>[<>≤≥]?\s*[+-]?[\d.,]+(?:\s*[×xX*]\s*10\^?[+-]?\d+)?)\s*(?P<unit>[^\d\s.,<>*#+=()~-].*)$"
+)
 _PUBLISHER_NOTE = re.compile(r"^(?P<shown>[^（]*)（(?P<note>[^）]*)）$")
 
 
@@ -45,7 +49,7 @@ def read_number(text: str) -> float | None:
     >>> [read_number(t) for t in ("35", "1,234.5", "1.2×10^3", "1.2E+03", "35O", "4. 122", "1_000", "12,34")]
     [35.0, 1234.5, 1200.0, 1200.0, None, None, None, None]
     """
-    match = _POWER.match(text)
+    match = _POWER.match(text.replace("−", "-"))
     if match is None or not any(c.isdigit() for c in match["m"]):
         return None
     if not text.isascii() and any(c.isdigit() and not c.isascii() and c not in "⁰¹²³⁴⁵⁶⁷⁸⁹" for c in text):
@@ -93,6 +97,22 @@ def _read_one(text: str) -> tuple[float, str, float, str, str]:
     return nan, "", nan, "unreadable", _proposal(text)
 
 
+def split_cell_unit(text: str) -> tuple[str, str] | None:
+    """Split a folded cell that carries its unit; ``None`` where what follows the number is no unit.
+
+    ``L`` after a number is the mark of a non-detect, not the litre.
+
+    Examples
+    --------
+    >>> split_cell_unit("0.035 mg/m3"), split_cell_unit("35吨左右"), split_cell_unit("0.05L")
+    (('0.035', 'mg/m3'), None, None)
+    """
+    match = _WITH_UNIT.match(text)
+    if match is None or match["unit"].lower() == "l" or find_unit(match["unit"]) is None:
+        return None
+    return match["result"].strip(), match["unit"]
+
+
 def _proposal(text: str) -> str:
     """Say what may have been meant, for the message only."""
     for tried in (
@@ -120,12 +140,13 @@ def read_results(written: pd.Series, missing: tuple[str, ...] = ("",)) -> pd.Dat
 
     Returns
     -------
-    DataFrame, shape (n, 5), index of ``written``
+    DataFrame, shape (n, 6), index of ``written``
         value : float64, in the unit the layout gives; missing if censored (未检出)
         qualifier : str, a code of ``vocabularies/qualifiers.csv``
         detection_limit : float64, same unit; missing unless censored with its limit
         status : str, ``""``, ``missing``, ``marked`` (a foot-note sign follows the number) or ``unreadable``
         proposal : str, what an unreadable text may have meant; for messages only
+        unit : str, the unit that stands in the cell itself (``35 μg/m3``); the number is still in that unit
 
     Raises
     ------
@@ -155,6 +176,7 @@ def read_results(written: pd.Series, missing: tuple[str, ...] = ("",)) -> pd.Dat
     limit = np.full(size, np.nan)
     status = np.full(size, "", dtype=object)
     proposal = np.full(size, "", dtype=object)
+    unit = np.full(size, "", dtype=object)
     markers = {fold(marker) for marker in missing}
     numbers = {number for marker in markers if (number := read_number(marker)) is not None}
     if numbers:
@@ -168,11 +190,23 @@ def read_results(written: pd.Series, missing: tuple[str, ...] = ("",)) -> pd.Dat
         value[at], qualifier[at], limit[at], status[at], proposal[at] = _read_one(
             fold(texts[at]) if not shown else texts[at]
         )
+        if status[at] == "unreadable":
+            inside = split_cell_unit(text)
+            if inside is not None:
+                value[at], qualifier[at], limit[at], status[at], proposal[at] = _read_one(inside[0])
+                unit[at] = inside[1] if status[at] == "" else ""
         if value[at] in numbers:
             status[at] = "missing"
     value[status == "missing"] = np.nan
     return pd.DataFrame(
-        {"value": value, "qualifier": qualifier, "detection_limit": limit, "status": status, "proposal": proposal},
+        {
+            "value": value,
+            "qualifier": qualifier,
+            "detection_limit": limit,
+            "status": status,
+            "proposal": proposal,
+            "unit": unit,
+        },
         index=written.index,
     )
 

@@ -412,7 +412,10 @@ def run_length(m: Measure) -> np.ndarray:
         change = np.ones(len(block), dtype=bool)
         change[1:] = (place[1:] != place[:-1]) | ~(value[1:] == value[:-1])
         run = np.cumsum(change) - 1
-        out[block] = np.bincount(run)[run]
+        stamp = m.stamp[row]
+        fresh = np.ones(len(block))
+        fresh[1:] = change[1:] | (stamp[1:] != stamp[:-1])  # a record that stands twice is not a longer run
+        out[block] = np.bincount(run, weights=fresh)[run]
     return out
 
 

@@ -203,7 +203,9 @@ class Evidence:
 
     def keys(self) -> np.ndarray:
         """Number the keys: equal numbers for equal keys, a missing part being equal to a missing part."""
-        return combined([_values(self.published[name]) for name in self.verdict.batch.table.key], len(self.published))
+        # by parameter first, as results come: then the numbers mostly stand in order, and need no sorting
+        names = sorted(self.verdict.batch.table.key, key=lambda name: name not in ("parameter", "averaging_period"))
+        return combined([_values(self.published[name]) for name in names], len(self.published))
 
 
 def combined(columns: Iterable[Values], size: int) -> np.ndarray:
@@ -475,9 +477,11 @@ class Extremes:
 
     def add_keys(self) -> None:
         """Reduce the keys, in their order, to their smallest steps: a key that stands twice makes a step of zero."""
-        keys = np.sort(self.evidence.keys())
+        keys = self.evidence.keys()
         if len(keys) > 1:
             steps = np.diff(keys)
+            if steps.min() < 1:
+                steps = np.diff(np.sort(keys))
             self.columns["smallest step of the key"] = self._reduced(steps, least=True)
             self.configs += expectations.extreme_within("key", "smallest step of the key", 1, least=True)
 

@@ -408,6 +408,11 @@ def _shown(rule: Rule, positions: np.ndarray, measure: Measure) -> np.ndarray:
     if (rule.shown or rule.column) == "parameter":
         # an unknown name travels as ``?name``
         return np.array([text.removeprefix("?") for text in texts], dtype=object)
+    if rule.shown == "unit_text":
+        results = texts_at(measure.results["result_text"], positions)
+        return np.array(
+            [f"{r} {u}".strip() if r[-1:].isdigit() else r for r, u in zip(results, texts, strict=True)], dtype=object
+        )
     return texts
 
 

@@ -40,7 +40,17 @@ from schemas.contracts import tables
 CI = os.environ.get("CI") == "true"
 HERE = Path(__file__).parent
 PROJECT = HERE.parents[1]
-LONGEST = 60.0
+LONGEST = 120.0
+MUST_BE_MET = (
+    "receive",
+    "advance read",
+    "advance judged",
+    "begin_publication",
+    "finish_publication",
+    "fsync",
+    "replace",
+)
+SIDE = ("station", "enterprise_name")
 ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT), str(HERE)])}
 
 
@@ -106,21 +116,17 @@ class Home:
 
 
 def a_series(rng: random.Random, number: int) -> list[Made]:
-    """Four files as they come in a night: results, a correction of them, ratings, and one that is refused or held."""
-    first = makers.measured_delivery(rng, "mianyang", "air", good=True, plain_headers=True, most=4)
-    water = makers.measured_delivery(rng, "beibei", "water", good=True, plain_headers=True)
-    credit = makers.registered_delivery(rng, "mianyang", "credit", good=True)
-    last = (
-        makers.measured_delivery(rng, "beibei", "soil", good=True)
-        if number % 2
-        else makers.Delivery("beibei", "air", first.headers, first.lines, first.measured)  # Mianyang's stations
-    )
-    series = [first, water, credit, last]
-    made = [
-        makers.write(one, Form(titles=(f"第 {number} 批",)), f"{number}-{at}-{one.dataset}")
-        for at, one in enumerate(series)
+    """Five files as they come in a night: three that go out (and correct what went before), one refused, one held."""
+    air = makers.measured_delivery(rng, "mianyang", "air", good=True, plain_headers=True, most=4)
+    series = [
+        air,
+        makers.measured_delivery(rng, "beibei", "water", good=True, plain_headers=True),
+        makers.registered_delivery(rng, "mianyang", "credit", good=True),
+        makers.Delivery("beibei", "air", air.headers, air.lines, air.measured),  # Mianyang's stations
+        makers.measured_delivery(rng, "beibei", "soil", good=True),
     ]
-    return made
+    form = Form(titles=(f"第 {number} 批",))
+    return [makers.write(one, form, f"{number}-{at}-{one.dataset}") for at, one in enumerate(series)]
 
 
 def published_truth(home: Home) -> Model:
@@ -184,7 +190,9 @@ def check_at_the_end(home: Home, records: Records, road: Road) -> None:
     assert on_record == in_use
     known = {(file.table, file.path) for file in records.files(retired=True)}
     root = Path(road.places.tables)
-    on_disk = {(p.relative_to(root).parts[0], "/".join(p.relative_to(root).parts[1:])) for p in root.rglob("*.parquet*")}
+    on_disk = {
+        (p.relative_to(root).parts[0], "/".join(p.relative_to(root).parts[1:])) for p in root.rglob("*.parquet*")
+    }
     assert {(table, path) for table, path in on_disk if "_delta_log" not in path} <= known, "a killed try left files"
 
 
@@ -235,13 +243,20 @@ def answers_of(home: Home) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (home.folder / "watched.jsonl").read_bytes().split(b"\n")[:-1]]
 
 
-def kill_points(rng: random.Random, passed: dict[str, int]) -> list[tuple[str, int, str]]:
-    """Choose, for each kind of point that one series passes, a time before it and one after it."""
+def kill_points(rng: random.Random, passed: dict[str, int], offset: int) -> list[tuple[str, int, str]]:
+    """Choose for each kind of point a time that every series comes to, before it and after it in turn.
+
+    ``passed`` was counted over two series. Places and names are new only at first, so that their tables may be left as
+    they are.
+    """
+    side = {f"{what} {table}" for what in ("add", "commit", "sweep") for table in SIDE}
+    names = [name for name in sorted(passed) if name not in side]
     points = [
-        (name, rng.randint(1, count), moment) for name, count in sorted(passed.items()) for moment in ("before", "after")
+        (name, rng.randint(1, max(passed[name] // 2, 1)), ("before", "after")[(number + offset) % 2])
+        for number, name in enumerate(names)
     ]
     rng.shuffle(points)
-    return points if CI else points[:5]
+    return points if CI else points[:4]
 
 
 def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(home: Home, watched: None) -> None:
@@ -251,21 +266,21 @@ def test_a_kill_at_any_point_loses_nothing_and_doubles_nothing(home: Home, watch
     passed = home.said()[-1]["passed"]
     assert {f"advance {state}" for state in ("read", "judged", "refused", "held")} <= passed.keys()
     kills = 0
+    points = kill_points(rng, passed, home.database.startswith("sqlite"))
     with Records.open(home.database) as records:
-        for number, point in enumerate(kill_points(rng, passed), 2):
+        for number, point in enumerate(points, 2):
             home.hand_in(*a_series(rng, number))
-            before = len(home.said())
-            kills += home.run(kill=point) == -9
-            assert len(home.said()) >= before
+            killed = home.run(kill=point) == -9
+            assert killed or point[0] not in MUST_BE_MET, f"{point} was not met"
+            kills += killed
             check_after_a_kill(home, records)
-        for _ in range(6 if CI else 2):
-            number += 1
-            home.hand_in(*a_series(rng, number))
-            kills += home.killed_after(rng.random() * 2.5, here=False)
+        for more in range(6 if CI else 1):
+            home.hand_in(*a_series(rng, number + more + 1))
+            kills += home.killed_after(rng.random() * 2.0, here=False)
             check_after_a_kill(home, records)
         assert home.run() == 0
         finish_and_check(home, records)
-    assert kills >= (26 if CI else 4), "the points were not met"
+    assert kills >= (26 if CI else 3), "too few points were met"
 
 
 def finish_and_check(home: Home, records: Records) -> None:
@@ -283,8 +298,9 @@ def finish_and_check(home: Home, records: Records) -> None:
         assert {line["state"] for line in again} == {"repeated"}
         assert {line["done"]: line["receipt"] for line in again} == first
         assert {name: content_hash(table, road.places.tables) for name, table in tables().items()} == before
-        told = list(rebuild(road))
-        assert all(good for *_, good in told), told
+        if len(home.files) < 50:  # else the property tests rebuild
+            told = list(rebuild(road))
+            assert all(good for *_, good in told), told
 
 
 def test_a_kill_while_the_gate_works_is_taken_up(home: Home) -> None:
