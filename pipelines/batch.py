@@ -100,7 +100,7 @@ class CellMark:
 
     ``kind``: ``error-cell`` (text is ``#N/A`` …), ``formula-blank`` (formula without stored value),
     ``formula`` (a formula that has a stored value), ``external-formula``, ``percent`` (percent number format),
-    ``long-number`` (digits lost), ``number`` is not marked.
+    ``long-number`` (digits lost), ``font-colour`` (text is its ``RRGGBB``); a plain number is not marked.
     """
 
     row: int

@@ -57,7 +57,8 @@ def finding_lines(findings: list[dict[str, Any]], total: int, limit: int) -> Ite
         )
         sheet = f"{f['sheet']} " if f["sheet"] else ""
         message = f["message"] if LANGUAGE == "zh" else f["message_en"]
-        expected = say(f"；应为 {f['expected']}", f"; expected {f['expected']}") if f["expected"] else ""
+        told = LANGUAGE == "zh" or str(f["expected"]).isascii()  # what was expected is written in Chinese
+        expected = say(f"；应为 {f['expected']}", f"; expected {f['expected']}") if f["expected"] and told else ""
         yield f"  [{f['rule']} {word(SEVERITIES, f['severity'])}] {sheet}{place} “{shorten(str(f['value']))}” {message}{expected}"
     if total > limit:
         counts = Counter(f["rule"] for f in findings)

@@ -41,6 +41,7 @@ _KEYS = {
     "judge",
     "join",
     "codes",
+    "colours",
     "personal",
     "scheme",
     "senders",
@@ -140,6 +141,8 @@ class Layout:
     swaps: tuple[Swap, ...]
     join: Join | None
     codes: dict[str, dict[str, str]]
+    colours: dict[str, str]
+    """What the sender says by the colour of a cell's font: ``RRGGBB`` → mark of the result."""
     all_or_nothing: bool
     required: tuple[str, ...]
     personal: tuple[str, ...]
@@ -264,6 +267,7 @@ def read_layout(path: Path, bureau: str | None = None) -> Layout:
         swaps=swaps,
         join=join,
         codes={name: dict(codes) for name, codes in raw.get("codes", {}).items()},
+        colours={colour.upper(): mark for colour, mark in raw.get("colours", {}).items()},
         all_or_nothing=bool(raw.get("judge", {}).get("all_or_nothing", False)),
         required=tuple(raw.get("required", ())),
         personal=tuple(raw.get("personal", ())),

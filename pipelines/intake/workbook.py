@@ -27,6 +27,8 @@ from pipelines.intake.grid import Seen
 
 ROW_BYTES = 32 * 2**20
 LONG = 1e15
+COLOURS = 20_000
+"""Coloured cells told of one sheet; where there are more, colour is decoration and none is told."""
 PERCENT_BUILTIN = {9: 0, 10: 2}
 _CELL = re.compile(rb"<(?:\w+:)?c\b([^>]*?)(/?)>")
 _ADDRESS = re.compile(rb"\br\s*=\s*[\"']([A-Z]{1,3})(\d{1,7})[\"']")
@@ -190,14 +192,15 @@ def _look_xlsx(path: Path, limits: ReadLimits) -> dict[str, Seen]:
         _check_root(container)
         sheets = {part.lower() for part in _sheet_parts(container).values()}
         percent: dict[int, int] | None = None
+        colours: dict[int, str] = {}
         found: dict[str, Seen] = {}
         for entry in container.entries:
             if entry.is_dir():
                 continue
             if entry.filename.lower() in sheets:
                 if percent is None:
-                    percent = _percent_styles(container)
-                found[entry.filename.lower()] = _look(_no_doctype(container.pieces(entry)), percent, limits)
+                    percent, colours = _percent_styles(container), _coloured_styles(container)
+                found[entry.filename.lower()] = _look(_no_doctype(container.pieces(entry)), percent, limits, colours)
             elif entry.filename.lower().endswith((".xml", ".rels", ".vml")):
                 for _ in _no_doctype(container.pieces(entry)):
                     pass
@@ -314,11 +317,47 @@ def _percent_styles(container: Container) -> dict[int, int]:
     return found
 
 
-def _look(pieces: Iterable[bytes], percent: dict[int, int], limits: ReadLimits) -> Seen:
+def _coloured_styles(container: Container) -> dict[int, str]:
+    """Give the colour (RRGGBB) of each cell style whose font has one of its own that is not black."""
+    styles = _xml(container, "xl/styles.xml")
+    fonts: list[str] = []
+    found: dict[int, str] = {}
+    for element in styles if styles is not None else ():
+        if _local(element) == "fonts":
+            for font in element:
+                colour = next((part.get("rgb", "") for part in font if _local(part) == "color"), "")
+                fonts.append(colour[-6:].upper() if len(colour) in (6, 8) else "")
+    for element in styles if styles is not None else ():
+        if _local(element) == "cellXfs":
+            for i, style in enumerate(element):
+                number = int(style.get("fontId", "0"))
+                if number < len(fonts) and fonts[number] not in ("", "000000"):
+                    found[i] = fonts[number]
+    return found
+
+
+def _of_style(styles: Iterable[int]) -> re.Pattern[bytes] | None:
+    numbers = b"|".join(str(style).encode() for style in styles)
+    return re.compile(rb"<(?:\w+:)?c\s[^>]*?\bs\s*=\s*[\"'](?:%s)[\"']" % numbers) if numbers else None
+
+
+def _colour_marks(run: bytes, pattern: re.Pattern[bytes], colours: dict[int, str]) -> Iterator[CellMark]:
+    """Tell the coloured cells of a run that have a value."""
+    for match in pattern.finditer(run):
+        attributes, content = _element(run, match.start())
+        address, style = _ADDRESS.search(attributes), _STYLE.search(attributes)
+        if address is not None and style is not None and _VALUED.search(content):
+            yield CellMark(int(address[2]), _position(address[1]), "font-colour", colours[int(style[1])])
+
+
+def _look(
+    pieces: Iterable[bytes], percent: dict[int, int], limits: ReadLimits, colours: dict[int, str] | None = None
+) -> Seen:
     """Scan the XML of one sheet, a run of whole rows at a time."""
     seen = Seen()
-    styles = b"|".join(str(style).encode() for style in percent)
-    styled = re.compile(rb"<(?:\w+:)?c\s[^>]*?\bs\s*=\s*[\"'](?:%s)[\"']" % styles) if percent else None
+    styled, coloured = _of_style(percent), _of_style(colours or {})
+    tinted: list[CellMark] = []
+    needles = [b"s=%s%d%s" % (quote, style, quote) for style in colours or {} for quote in (b'"', b"'")]
     span = [0, 0]
     for run in _runs(pieces):
         _measure(run, span, limits)
@@ -332,9 +371,13 @@ def _look(pieces: Iterable[bytes], percent: dict[int, int], limits: ReadLimits) 
             wanted.update(match.start() for match in styled.finditer(run))
         for start in sorted(wanted):
             _note(run, start, percent, seen)
+        if coloured is not None and len(tinted) <= COLOURS and any(needle in run for needle in needles):
+            tinted.extend(islice(_colour_marks(run, coloured, colours or {}), COLOURS + 1))
         for match in _MERGE.finditer(run):
             a, b, c, d = match.groups()
             seen.merged.append((int(b), _position(a), int(d), _position(c)))
+    if len(tinted) <= COLOURS:
+        seen.marks.extend(tinted)
     return seen
 
 

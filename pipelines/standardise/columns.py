@@ -531,13 +531,28 @@ def _wide_results(
             unit=np.full(size, _code(words["unit"], parameter.unit), np.int16),
             unit_text=np.full(size, _code(words["unit_text"], unit_text), np.int16),
             status=block["status"],
-            mark=np.zeros(size, np.int8),
+            mark=_colours(grid, layout, header.position, words["mark"])[keep],
             result_text=blocks.text_codes(column)[keep],
         )
     _missing_notes(missing_tally, notes)
     for unit, count in cell_units.most_common():
         notes.append(Normalisation("unit-in-cell", f"数值后写有单位 {unit}，按该单位理解", count))
     return blocks.frame(words), total_missing
+
+
+def _colours(grid: _Grid, layout: Layout, position: int, words: list[str]) -> np.ndarray:
+    """Give each cell of a column the mark that its font colour means in this layout."""
+    marks = np.zeros(grid.size, np.int8)
+    if not layout.colours:
+        return marks
+    said = {
+        m.row: layout.colours[m.text]
+        for m in grid.found.sheet.marks
+        if m.column == position and m.kind == "font-colour" and m.text in layout.colours
+    }
+    for at in np.flatnonzero(np.isin(grid.rows, list(said))).tolist():
+        marks[at] = _code(words, said[int(grid.rows[at])])
+    return marks
 
 
 def index_of(columns: tuple[HeaderColumn, ...], wanted: HeaderColumn) -> int:

@@ -125,7 +125,7 @@ def _answers(found: Recognised, rows: np.ndarray, columns: dict[int, TextColumn]
 
 def _record_status(found: Recognised, rows: np.ndarray) -> pd.Categorical:
     keys = {c.position for c in found.columns if c.field and c.field != "remark"}
-    bad = {m.row for m in found.sheet.marks if m.column in keys and m.kind not in ("percent", "formula")}
+    bad = {m.row for m in found.sheet.marks if m.column in keys and m.kind not in ("percent", "formula", "font-colour")}
     return coded(np.isin(rows, list(bad)).astype(np.int8), ["", "bad-cell"])
 
 

@@ -179,7 +179,7 @@ def watch(plan: dict[str, Any]) -> None:
                 seen[name] = answer
                 line = json.dumps({"table": name, "batches": answer, "asked": asked})
                 os.write(1, line.encode() + b"\n")
-        time.sleep(0.1)
+        time.sleep(0.3)
 
 
 if __name__ == "__main__":

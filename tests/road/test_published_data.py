@@ -376,6 +376,17 @@ def test_taihu_nitrite_comes_in_micrograms_and_a_slash_is_missing(take, shared):
     assert frame["section_id"].nunique() == 8
 
 
+def test_taihu_outliers_are_told_by_their_colour(take):
+    walked = take("water/taihu_monthly_physicochemical_2007_2015.xlsx")
+    said = walked.verdict.batch.results["mark"].astype("str").value_counts().to_dict()
+    assert (said["outlier"], said["abnormal"]) == (407, 212)
+    assert len(walked.found("WATER-047")) == 407 + 212
+    frame = walked.table
+    flags = frame.set_index(["source_row", "source_column"])["flag"]
+    assert {flags[int(cell[1:]), cell[0]] for cell in walked.found("WATER-047")} == {3}
+    assert frame.loc[frame["parameter"] == "DOC"].set_index("value")["flag"][851.953] == 3
+
+
 # -- soil ---------------------------------------------------------------------------------------------------------------
 
 

@@ -59,6 +59,13 @@ RIVER: Row = {
     "氨氮(mg/L)": "0.21", "总磷(mg/L)": "0.06", "总氮(mg/L)": "1.2", "叶绿素α(mg/L)": "0.002", "藻密度(cells/L)": "1000",
 }  # fmt: skip
 
+LAKE: Row = {
+    "台站代码": "THL", "年份": "2007", "月份": "1", "观测站代码": "THL00", "透明度(m)": "0.4", "水深(m)": "3.1", "水温(℃)": "5.6",
+    "电导率(μs/cm)": "630", "悬浮质(mg/L)": "19", "溶解氧(mg/L)": "9.9", "pH": "8.1", "硅酸盐(mg/L)": "1.8", "磷酸盐(mg/L)": "0.01",
+    "亚硝酸盐氮(μg/L)": "54", "硝酸盐氮(mg/L)": "1.5", "氨态氮(mg/L)": "0.3", "化学需氧量(mg/L)": "5", "总磷(mg/L)": "0.1",
+    "总氮(mg/L)": "6.7", "溶解性总有机碳(mg/L)": "8", "备注": "",
+}  # fmt: skip
+
 
 def packet(
     body: str = "a34004-Avg=35,a34004-Flag=N", system: str = "22", sum_: str | None = None, longer: int = 0
@@ -246,6 +253,10 @@ CASES: dict[str, Case] = {
     "WATER-031": Case({}, (packet("w01001-Avg=7,w01001-Flag=F", "21"), RIVER_PACKET), ("L2",), (RIVER_PACKET,), "cnemc",
                       name="w.txt"),
     "WATER-032": Case({}, (packet("w01001-Avg=7,w01001-Flag=T", "21"),), ("L2",), (RIVER_PACKET,), "cnemc", name="w.txt"),
+    "WATER-047": Case(
+        LAKE, ({}, {"月份": "2"}), ("N2", "O3"), ({}, {"月份": "2"}), "cnemc",
+        marks=((2, 13, "font-colour", "00B050"), (3, 14, "font-colour", "FF0000"), (3, 12, "font-colour", "0070C0")),
+    ),
     # soil
     "SOIL-033": Case(SOIL, ({"镉(mg/kg)": "99999"},), ("H2",), ({"镉(mg/kg)": "9"},)),
     "SOIL-034": Case(SOIL, ({"镉(mg/kg)": "2001"},), ("H2",)),
