@@ -175,6 +175,7 @@ def check(road: Road, path: Path, bureau_code: str, dataset: str | None = None) 
                 raw, verdict, notes = judge_file(road, member, name, bureau, dataset, road.clock(), scratch)
                 _tell(outcome, raw, verdict, notes)
                 outcome.state = "accepted" if verdict.state == "accepted" else "refused"
+                outcome.error = _why_refused(verdict)
             except RoadError as error:
                 outcome.state, outcome.error = "refused", error.as_json()
             yield outcome
@@ -253,8 +254,8 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
         batch = records.advance(batch.batch_id, "judged", road.clock(), **told)
     _save_answers(road, batch, verdict)
     if verdict.state == "refused":
-        records.advance(batch.batch_id, "refused", road.clock(), **told)
-        outcome.state = "refused"
+        outcome.state, outcome.error = "refused", _why_refused(verdict)
+        records.advance(batch.batch_id, "refused", road.clock(), error=outcome.error, **told)
         return outcome
     try:
         going = outgoing(verdict, batch.batch_id)
@@ -384,6 +385,26 @@ def _refuse(road: Road, batch: BatchRecord, outcome: Outcome, error: RoadError) 
         (folder / "trace.txt").write_text("\n".join(error.__notes__), encoding="utf-8")
     road.kept.advance(batch.batch_id, "refused", road.clock(), error=outcome.error)
     return outcome
+
+
+def _why_refused(verdict: Verdict) -> dict[str, object] | None:
+    """Say in one sentence why the rules let nothing of a file through."""
+    if verdict.state != "refused":
+        return None
+    refusing = verdict.findings[verdict.findings["severity"].str.startswith("refuse")]
+    codes = "、".join(refusing["rule"].value_counts().index[:5].tolist())
+    whole = verdict.batch.layout.all_or_nothing and verdict.row_counts["refused"] < verdict.row_counts["read"]
+    zh = "本类文件须整批合格" if whole else "没有可以发布的内容"
+    en = "files of this kind go through whole or not at all" if whole else "nothing in it can be published"
+    first = refusing.iloc[0] if len(refusing) else None
+    return RoadError(
+        "refused-by-rules",
+        f"{zh}：{verdict.row_counts['refused']} 行退回，规则 {codes}；请按问题清单改正后重新提交",
+        f"{en}: {verdict.row_counts['refused']} rows refused by {codes}; correct them and send the file again",
+        sheet=None if first is None else first["sheet"],
+        row=None if first is None else int(first["row"]),
+        column=None if first is None else first["column"],
+    ).as_json()
 
 
 def _no_roster() -> WrongSender:

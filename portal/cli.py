@@ -51,7 +51,7 @@ Home = Annotated[
 Bureau = Annotated[str, typer.Option("--bureau", "-b", help=say("报送单位代码，如 beibei", "sender, e.g. beibei"))]
 Dataset = Annotated[str | None, typer.Option("--dataset", "-d", help="air | water | soil | credit | penalty | experts")]
 Json = Annotated[bool, typer.Option("--json", help=say("输出 JSON，每个文件一行", "print JSON, one line a file"))]
-Files = Annotated[list[Path], typer.Argument(help=say("文件", "files"))]
+Files = Annotated[list[Path], typer.Argument(exists=True, dir_okay=False, help=say("文件", "files"))]
 
 
 def words(text: str) -> None:
@@ -228,7 +228,10 @@ def demo(home: Home = None) -> None:
 
 @app.command(help=say("为不认识的文件起草格式", "draft a layout for an unknown file"))
 def propose(
-    file: Annotated[Path, typer.Argument()], bureau: Bureau, dataset: Dataset = None, home: Home = None
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
+    bureau: Bureau,
+    dataset: Dataset = None,
+    home: Home = None,
 ) -> None:
     """Draft a layout TOML for a file.
 
@@ -557,27 +560,39 @@ def waive(
         words(say(f"豁免 {made.id} 已登记", f"waiver {made.id} kept"))
 
 
-def main() -> None:
-    """Run the command line; known errors become words and an exit code."""
-    from pipelines.errors import PublishError, RoadError
-    from schemas.files import MalformedFact
+WRONG_USE = ("query-refused", "query-wrong", "wrong-time", "no-database", "unknown-batch", "incomplete-waiver")
+"""Codes of errors that the person at the keyboard made."""
 
+
+def main() -> None:
+    """Run the command line; errors become words and an exit code."""
     try:
         app(standalone_mode=True)
-    except RoadError as error:
-        words(error.message if LANGUAGE == "zh" else error.message_en)
-        sys.exit(Exit.BROKEN if isinstance(error, PublishError) else Exit.REFUSED)
-    except MalformedFact as error:
-        words(say(f"事实文件有误：{error}", f"malformed fact: {error}"))
-        sys.exit(Exit.BROKEN)
     except BrokenPipeError:
         sys.exit(Exit.DONE)
     except Exception as error:
-        from records.errors import RecordsError
+        sys.exit(_explain(error))
 
-        if isinstance(error, RecordsError):
-            words(error.message if LANGUAGE == "zh" else error.message_en)
-            sys.exit(
-                Exit.USE if error.code in ("no-database", "no-batch", "unknown-batch", "key-trouble") else Exit.BROKEN
-            )
-        raise
+
+def _explain(error: Exception) -> Exit:
+    """Say what went wrong in one line; the trace follows only where the fault is ours."""
+    from pipelines.errors import PublishError, RoadError
+    from records.errors import RecordsError
+    from schemas.files import MalformedFact
+
+    if isinstance(error, RoadError | RecordsError):
+        words(error.message if LANGUAGE == "zh" else error.message_en)
+        if error.code in WRONG_USE:
+            return Exit.USE
+        return Exit.BROKEN if isinstance(error, PublishError | RecordsError) else Exit.REFUSED
+    if isinstance(error, MalformedFact):
+        words(say(f"事实文件有误：{error}", f"malformed fact: {error}"))
+        return Exit.BROKEN
+    if isinstance(error, OSError):
+        words(say(f"系统错误：{error}", f"system error: {error}"))
+        return Exit.BROKEN
+    import traceback
+
+    words(say(f"程序内部错误 {type(error).__name__}：{error}", f"an error of ours, {type(error).__name__}: {error}"))
+    words("".join(traceback.format_exception(error)).rstrip())
+    return Exit.BROKEN

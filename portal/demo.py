@@ -112,9 +112,7 @@ def _shared(places: Places) -> Iterator[str]:
 
     found = tables_status(places.tables)
     if found:
-        wanted: list[str] = [
-            k for k in ("table", "version", "rows", "rows_history", "files", "bytes") if k in found[0]
-        ]
+        wanted: list[str] = [k for k in ("table", "version", "rows", "rows_history", "files", "bytes") if k in found[0]]
         yield from plain_table(wanted, [tuple(row[k] for k in wanted) for row in found])
 
 

@@ -119,8 +119,8 @@ def walk(plan: dict[str, Any]) -> None:
     class Keeper(OpenGate):
         """Lets everything pass but soil, so that the state ``held`` is met."""
 
-        def run(self, verdict: Any, *_: object, **__: object) -> Any:
-            if verdict.batch.dataset == "soil":
+        def run(self, *about: Any, **__: object) -> Any:
+            if about[0].batch.dataset == "soil":
                 raise GateRefused("gate-refused", "土壤不放行", "soil is held")
 
     log = Log(Path(plan["log"]))

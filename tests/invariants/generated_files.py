@@ -336,7 +336,7 @@ def measured_line(
     """Make one record of monitoring."""
     id_header, name_header = HEADS[dataset]
     code, name, place, refused = _place(rng, bureau, dataset, good=good)
-    moment: datetime | None = datetime(2026, rng.choice((3, 4)), rng.choice((1, 2)), rng.choice((0, 8, 9)))
+    moment = datetime(2026, rng.choice((3, 4)), rng.choice((1, 2)), rng.choice((0, 8, 9)))
     if dataset == "soil":
         moment = moment.replace(hour=0)
     if bureau == "beibei" and dataset == "air" and rng.choice((False,) * 11 + (True,)):
@@ -344,8 +344,9 @@ def measured_line(
         moment = datetime(2025, 11, rng.choice((5,) if good else (5, 6)), 8)
         refused = moment.date() > LEFT[2]
     text = stamp(rng, moment, dataset)
-    if not good and rng.choice((False,) * 9 + (True,)):
-        text, moment, refused = rng.choice(BAD_TIMES), None, True
+    readable = good or not rng.choice((False,) * 9 + (True,))
+    if not readable:
+        text, refused = rng.choice(BAD_TIMES), True
     texts = {id_header: code, name_header: name, TIME[dataset]: text, "备注": rng.choice(("", "", "复测", " 复测"))}
     depth: tuple[object, ...] = ()
     if dataset == "soil":
@@ -353,8 +354,8 @@ def measured_line(
         texts |= {DEPTHS[0]: written[0], DEPTHS[1]: written[1], "土地利用": rng.choice(("水田", "旱地", "园地"))}
         refused = refused or wrong
     results = {header: result_cell(rng, one, factor, good=good) for header, (one, factor) in measured.items()}
-    instant = moment.replace(tzinfo=CST).astimezone(UTC) if moment is not None else None
-    return Line(texts, (place, instant, *depth), refused, results, moment=moment)
+    instant = moment.replace(tzinfo=CST).astimezone(UTC) if readable else None
+    return Line(texts, (place, instant, *depth), refused, results, moment=moment if readable else None)
 
 
 def again(rng: Random, line: Line, measured: dict[str, tuple[Measured, Decimal]]) -> Line:
