@@ -591,6 +591,15 @@ def _explain(error: Exception) -> Exit:
     if isinstance(error, OSError):
         words(say(f"系统错误：{error}", f"system error: {error}"))
         return Exit.BROKEN
+    if type(error).__module__.split(".")[0] in ("sqlalchemy", "sqlite3", "psycopg"):
+        first = str(error).splitlines()[0]
+        words(
+            say(
+                f"数据库不可用（可能已损坏）：{first}；请运行 gongzhi doctor",
+                f"the database cannot be used: {first}; run gongzhi doctor",
+            )
+        )
+        return Exit.BROKEN
     import traceback
 
     words(say(f"程序内部错误 {type(error).__name__}：{error}", f"an error of ours, {type(error).__name__}: {error}"))

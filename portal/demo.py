@@ -19,7 +19,7 @@ _QUERIES = (
         "PM2.5 of 8 April by station, and how many values are suspect",
         "select bureau, station_name, round(avg(value), 1) as pm25, count(*) as hours, "
         "count(*) filter (where flag = 3) as suspect from air_observation "
-        "where parameter = 'PM2.5' and (period_start + interval 8 hour)::date = date '2026-04-08' "
+        "where parameter = 'PM2.5' and period_start::date = date '2026-04-08' "
         "group by all order by bureau, station_name",
     ),
     (

@@ -22,7 +22,7 @@ from functools import wraps
 from pathlib import Path
 from typing import Any
 
-TABLES = ("air_observation", "water_result", "credit_rating", "station", "enterprise_name")
+TABLES = ("air_observation", "water_result", "credit_rating")
 DURABLE = {
     "os": ("fsync", "replace"),
     "pipelines.validate.keep": ("keep",),
@@ -160,26 +160,24 @@ def walk(plan: dict[str, Any]) -> None:
 
 def watch(plan: dict[str, Any]) -> None:
     """Ask again and again which batches opened how many rows, and whether a key stands twice; write what is new."""
-    from pipelines.publish.reading import query
+    from pipelines.publish.reading import ask, current
     from schemas.contracts import tables
 
     seen: dict[str, object] = {}
-    asked = 0
     while os.getppid() == plan["parent"]:
-        for name in TABLES:
-            keys = ", ".join(tables()[name].key)
-            answer = query(
-                f"""SELECT batch_id, count(*) AS rows, count(*) FILTER (recorded_until IS NULL) AS current,
-                    (SELECT count(*) - count(DISTINCT ({keys})) FROM {name}) AS twice
-                FROM {name}_history GROUP BY batch_id ORDER BY batch_id""",
-                plan["tables"],
-            ).to_pylist()
-            asked += 1
-            if seen.get(name) != answer:
-                seen[name] = answer
-                line = json.dumps({"table": name, "batches": answer, "asked": asked})
-                os.write(1, line.encode() + b"\n")
-        time.sleep(0.3)
+        with current(plan["tables"]) as connection:
+            for name in TABLES:
+                keys = ", ".join(tables()[name].key)
+                answer = ask(
+                    connection,
+                    f"""SELECT batch_id, count(*) AS rows, count(*) FILTER (recorded_until IS NULL) AS current,
+                        (SELECT count(*) - count(DISTINCT ({keys})) FROM {name}) AS twice
+                    FROM {name}_history GROUP BY batch_id ORDER BY batch_id""",
+                ).to_pylist()
+                if seen.get(name) != answer:
+                    seen[name] = answer
+                    os.write(1, json.dumps({"table": name, "batches": answer}).encode() + b"\n")
+        time.sleep(0.5)
 
 
 if __name__ == "__main__":
