@@ -30,7 +30,7 @@ def rebuild(road: Road, *, replace: bool = False) -> Iterator[tuple[str, str, bo
     places = Places(road.places.home, road.places.database_url, str(target))
     files: list[DataFile] = []
     whole = True
-    with Road(places, road.clock, road.records, road.limits, road.submitted_by) as copy:
+    with Road(places, road.clock, road.records, road.limits, road.submitted_by, warm=True) as copy:
         for zh, en, good in _walk_again(copy, files):
             whole = whole and good
             yield zh, en, good

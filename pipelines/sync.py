@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from pipelines.batch import FINDING_COLUMNS, Normalisation, Outcome, Places, ReadLimits
 from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, UnreadableFile, WrongSender
 from pipelines.intake.read import Reader, unpack
-from pipelines.intake.receive import digest, kept_path, receive
+from pipelines.intake.receive import digest, kept_path, receive, sweep
 from schemas.layouts import layouts
 from schemas.loaders import Bureau, bureaus, catalogue_hash
 
@@ -334,8 +334,20 @@ def judge_again(road: Road, batch: BatchRecord) -> Outcome:
     return outcome
 
 
+def tidy(road: Road) -> int:
+    """Remove what a crash left behind an hour ago or earlier: unfinished copies and scratch folders."""
+    old = road.clock().timestamp() - 3600
+    count = sweep(road.places.uploads, old)
+    for folder in (road.places.home / "scratch").glob("walk-*"):
+        if folder.stat().st_mtime < old:
+            shutil.rmtree(folder, ignore_errors=True)
+            count += 1
+    return count
+
+
 def resume(road: Road) -> Iterator[Outcome]:
     """Take up what a crash left unfinished; batches another process is walking are left to it."""
+    tidy(road)
     for batch in road.kept.unfinished():
         if not kept_path(road.places.uploads, batch.sha256).exists():
             continue

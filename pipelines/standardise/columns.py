@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -345,9 +345,9 @@ def _joined(grid: _Grid) -> dict[str, TextColumn]:
     own = grid.columns[mine.position]
     partner = np.array([at.get(text, -1) for text in own.folded], dtype=np.int64)
     joined = {}
-    for field, position in places_of.items():
+    for name, position in places_of.items():
         texts = [fold(text or "") for text in table.column(position).to_pylist()][first:] + [""]
-        joined[field] = TextColumn(partner.astype(np.int32)[own.codes] % len(texts), texts)
+        joined[name] = TextColumn(partner.astype(np.int32)[own.codes] % len(texts), texts)
     return joined
 
 
@@ -408,6 +408,28 @@ def _row_extras(grid: _Grid, layout: Layout, joined: dict[str, TextColumn]) -> d
 def _same(pair: str) -> bool:
     one, _, other = pair.partition("|")
     return one.strip().upper().lstrip("0") == other.strip().upper().lstrip("0")
+
+
+@dataclass
+class _Told:
+    """What reading the results changed, counted for the report."""
+
+    missing: Counter[str] = field(default_factory=Counter)
+    units: Counter[str] = field(default_factory=Counter)
+    notation: int = 0
+
+    def notes(self) -> list[Normalisation]:
+        """Give it as the report names it."""
+        found = []
+        for marker, count in self.missing.most_common():
+            known = missing_reason(marker)
+            reason = f"（{known.name_zh}）" if known else ""
+            found.append(Normalisation("missing-marker", f"缺测标记“{marker}”按缺测处理{reason}", count))
+        for unit, count in self.units.most_common():
+            found.append(Normalisation("unit-in-cell", f"数值后写有单位 {unit}，按该单位理解", count))
+        if self.notation:
+            found.append(Normalisation("notation", "千分位、科学计数等写法读作数值", self.notation))
+        return found
 
 
 class _Blocks:
@@ -482,12 +504,11 @@ def _wide_results(
         "parameter": [], "averaging_period": [], "unit": [], "unit_text": [], "status": STATUSES,
         "qualifier": QUALIFIERS, "mark": [""],
     }  # fmt: skip
-    missing_tally: Counter[str] = Counter()
+    told = _Told()
     headers = [c for c in grid.found.columns if c.parameter]
     texts_of = {id(c): grid.columns[c.position] for c in headers}
     places_of = {id(c): np.full(grid.size, index_of(grid.found.columns, c), dtype=np.int16) for c in headers}
     _swap(grid, layout, headers, stamps, texts_of, places_of, notes)
-    cell_units: Counter[str] = Counter()
     total_missing = 0
     state = str(layout.fixed.get("reference_state", ""))
     for header in headers:
@@ -509,10 +530,9 @@ def _wide_results(
             way,
             grid,
             header.position,
-            missing_tally,
+            told,
             parameter=parameter,
             state=state,
-            cell_units=cell_units,
         )
         total_missing += missing
         keep = block.pop("keep")
@@ -534,9 +554,7 @@ def _wide_results(
             mark=_colours(grid, layout, header.position, words["mark"])[keep],
             result_text=blocks.text_codes(column)[keep],
         )
-    _missing_notes(missing_tally, notes)
-    for unit, count in cell_units.most_common():
-        notes.append(Normalisation("unit-in-cell", f"数值后写有单位 {unit}，按该单位理解", count))
+    notes.extend(told.notes())
     return blocks.frame(words), total_missing
 
 
@@ -614,22 +632,23 @@ def _read_block(
     way: units.Conversion,
     grid: _Grid,
     position: int,
-    tally: Counter[str],
+    told: _Told,
     stays: np.ndarray | None = None,
     parameter: Parameter | None = None,
     state: str = "",
-    cell_units: Counter[str] | None = None,
 ) -> tuple[dict[str, np.ndarray], int]:
     """Read one column of results; give arrays of the cells that hold a result, and of those that stay though blank."""
     read = read_results(pd.Series(column.texts, dtype=object), missing)
     values = read["value"].to_numpy(copy=True)
     limits = read["detection_limit"].to_numpy(copy=True)
     words = read["status"].tolist()
+    for place in np.flatnonzero(read["notation"].to_numpy()):
+        if column.folded[place] == column.texts[place]:
+            told.notation += int(column.counts[place])
     inside = read["unit"].tolist()
     ways = _cell_ways(inside, words, parameter, state)
-    if cell_units is not None:
-        for own in ways:
-            cell_units[inside[own]] += int(column.counts[own])
+    for own in ways:
+        told.units[inside[own]] += int(column.counts[own])
     for array in (values, limits):
         for at in np.flatnonzero(~np.isnan(array)) if not way.plain or ways else ():
             here = ways.get(int(at), way)
@@ -652,7 +671,7 @@ def _read_block(
         gone &= ~stays
     for at in np.flatnonzero(is_missing):
         if column.counts[at] and column.folded[at]:
-            tally[column.folded[at]] += int(column.counts[at])
+            told.missing[column.folded[at]] += int(column.counts[at])
     keep = np.flatnonzero(~gone)
     codes = column.codes[keep]
     return {
@@ -685,13 +704,6 @@ def _marks(grid: _Grid, position: int) -> list[tuple[int, str]]:
     return [(m.row, m.kind) for m in grid.found.sheet.marks if m.column == position]
 
 
-def _missing_notes(tally: Counter[str], notes: list[Normalisation]) -> None:
-    for marker, count in tally.most_common():
-        known = missing_reason(marker)
-        reason = f"（{known.name_zh}）" if known else ""
-        notes.append(Normalisation("missing-marker", f"缺测标记“{marker}”按缺测处理{reason}", count))
-
-
 def _long_results(
     grid: _Grid, layout: Layout, rows: dict[str, object], notes: list[Normalisation]
 ) -> tuple[pd.DataFrame, int]:
@@ -707,13 +719,13 @@ def _long_results(
     unit_texts = unit_column or TextColumn.constant("", grid.size)
     pair = TextColumn.joined([names, unit_texts], "\x00")
     position = next(c.position for c in grid.found.columns if c.field == "@value")
-    tally: Counter[str] = Counter()
+    told = _Told()
     hidden = np.zeros(grid.size, dtype=bool)
     if kinds is not None:
         hidden = np.array([text == ENCRYPTED for text in kinds.folded], dtype=bool)[kinds.codes]
     plain = units.Conversion("", 1.0, 0.0, "")
-    block, missing = _read_block(values, layout.missing, plain, grid, position, tally, hidden)
-    _missing_notes(tally, notes)
+    block, missing = _read_block(values, layout.missing, plain, grid, position, told, hidden)
+    notes.extend(told.notes())
     keep = block["keep"]
     if kinds is not None:
         taken = np.array([text in ("Rtd", "Avg", ENCRYPTED) for text in kinds.folded], dtype=bool)

@@ -140,13 +140,14 @@ def read_results(written: pd.Series, missing: tuple[str, ...] = ("",)) -> pd.Dat
 
     Returns
     -------
-    DataFrame, shape (n, 6), index of ``written``
+    DataFrame, shape (n, 7), index of ``written``
         value : float64, in the unit the layout gives; missing if censored (未检出)
         qualifier : str, a code of ``vocabularies/qualifiers.csv``
         detection_limit : float64, same unit; missing unless censored with its limit
         status : str, ``""``, ``missing``, ``marked`` (a foot-note sign follows the number) or ``unreadable``
         proposal : str, what an unreadable text may have meant; for messages only
         unit : str, the unit that stands in the cell itself (``35 μg/m3``); the number is still in that unit
+        notation : bool, read from another notation than plain digits (``1,234``, ``1.2×10^3``, full-width)
 
     Raises
     ------
@@ -206,6 +207,7 @@ def read_results(written: pd.Series, missing: tuple[str, ...] = ("",)) -> pd.Dat
             "status": status,
             "proposal": proposal,
             "unit": unit,
+            "notation": ~plain & (status == "") & (qualifier == ""),
         },
         index=written.index,
     )

@@ -145,3 +145,49 @@ def test_swapped_columns_are_exchanged_within_their_dates_only(standard):
 def test_an_answer_of_the_uploader_is_read_back(standard):
     batch = standard([AIR | {"错误说明": "超出合理范围", "说明（填报人填写）": "沙尘天气"}])
     assert batch.answers == {(2, ""): "沙尘天气"}
+
+
+def test_a_unit_written_in_the_cell_wins_and_is_named(standard):
+    batch = standard([AIR | {"PM2.5(μg/m3)": "0.035 mg/m3", "PM10(μg/m3)": "60μg/m³"}])
+    assert values(batch)["PM2.5"] == 35 and values(batch)["PM10"] == 60
+    assert [count for count, _ in noted(batch, "unit-in-cell")] == [1, 1]
+
+
+def test_a_unit_in_the_cell_that_does_not_convert_refuses_the_value(standard):
+    batch = standard([AIR | {"PM2.5(μg/m3)": "35ppb", "CO(mg/m3)": "0.6%"}])
+    status = dict(zip(batch.results["parameter"].astype("str"), batch.results["status"].astype("str"), strict=True))
+    assert status["PM2.5"] == "unit-inconvertible" and status["CO"] == "unit-inconvertible"
+    assert math.isnan(values(batch)["PM2.5"])
+
+
+def test_a_number_in_another_notation_is_read_and_named(standard):
+    batch = standard([AIR | {"PM2.5(μg/m3)": "1.2×10^2", "PM10(μg/m3)": "1,050", "O3(μg/m3)": "−5"}])
+    assert (values(batch)["PM2.5"], values(batch)["PM10"], values(batch)["O3"]) == (120, 1050, -5)
+    assert noted(batch, "notation") == [(3, "")]
+
+
+def test_totals_and_signatures_below_the_records_are_no_records(standard):
+    footer = dict.fromkeys(AIR, "")
+    batch = standard(
+        [
+            AIR,
+            footer | {"站点编码": "合计", "PM2.5(μg/m3)": "35"},
+            footer | {"站点编码": "填报人：张三", "监测时间": "审核人：李四"},
+        ]
+    )
+    assert len(batch.rows) == 1 and noted(batch, "footer-row")[0][0] == 2
+
+
+def test_a_row_of_units_below_the_header_is_part_of_it(standard):
+    names = {key: key.split("(")[0] for key in AIR}
+    header = {names[key]: value for key, value in AIR.items()}
+    units = dict.fromkeys(header, "") | {
+        "PM2.5": "mg/m3",
+        "PM10": "(μg/m3)",
+        "SO2": "μg/m3",
+        "NO2": "μg/m3",
+        "CO": "mg/m3",
+        "O3": "μg/m3",
+    }
+    batch = standard([units, header | {"PM2.5": "0.035"}])
+    assert len(batch.rows) == 1 and values(batch)["PM2.5"] == 35
