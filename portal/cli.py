@@ -450,6 +450,30 @@ def verify(
     raise typer.Exit(Exit.DONE if ok else Exit.REFUSED)
 
 
+@app.command(
+    help=say(
+        "封印一天的证据链，输出交双方保存的检查点", "seal a day of the chain; prints the checkpoint for both bureaus"
+    )
+)
+def seal(
+    day: Annotated[
+        datetime | None, typer.Option("--day", formats=["%Y-%m-%d"], help=say("默认昨天", "yesterday unless named"))
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Seal a day (China Standard Time) and print the checkpoint.
+
+    Example: gongzhi seal --day 2026-04-12 > checkpoint.json
+    """
+    from records.keys import KeyRing
+    from records.seals import checkpoint, seal_day
+
+    chosen = day.date() if day is not None else (now().astimezone(CST) - timedelta(days=1)).date()
+    with records_of(home) as (places, records):
+        seal_day(records, chosen, now(), KeyRing.open(places.keys).current())
+        data(json.dumps(checkpoint(records), ensure_ascii=False, sort_keys=True, indent=2))
+
+
 @app.command(help=say("由保存的原文件重建共享数据表并比对", "build the tables again from the kept uploads and compare"))
 def rebuild(
     replace: Annotated[

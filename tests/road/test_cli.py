@@ -443,3 +443,21 @@ def test_the_records_work_on_either_database(database_url, tmp_path):
     assert run_gongzhi("doctor", **known).exit == 0
     if not database_url.startswith("sqlite"):
         assert not (home / "records.db").exists()
+
+
+def test_a_day_is_sealed_and_the_chain_verifies_against_it(story, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(story.home, home)
+    sealed = run_gongzhi("seal", "--day", "2026-11-23", home=home)
+    document = json.loads(sealed.out)
+    assert sealed.exit == 0 and (document["number"], document["day"]) == (1, "2026-11-23")
+    assert run_gongzhi("verify", "chain", home=home).exit == 0
+
+
+def test_a_batch_is_judged_again_and_both_verdicts_stay(story, tmp_path):
+    home = tmp_path / "home"
+    shutil.copytree(story.home, home)
+    batch = json.loads(run_gongzhi("batches", "--json", "--state", "published", home=home).out.splitlines()[0])
+    again = json.loads(run_gongzhi("judge", batch["batch_id"], "--json", home=home).out)
+    assert again["state"] == "accepted" and again["rows"] == batch["rows"] and again["batch_id"] == batch["batch_id"]
+    assert json.loads(run_gongzhi("batches", "--json", home=home).out.splitlines()[0])["state"] == batch["state"]
