@@ -330,8 +330,9 @@ def test_comments_beyond_the_limit_are_only_coloured_and_counted(tmp_path):
     annotate(tmp_path / "absent.csv", batch(sheet(rows)), given, {}, out, {None: 1})
     with zipfile.ZipFile(out) as parts:
         assert parts.read("xl/comments1.xml").count(b"<comment ") == COMMENTS
-    page = openpyxl.load_workbook(out, read_only=True)["数据"]
-    colours = {row[3].fill.start_color.rgb for row in page.iter_rows(min_row=2)}
+    book = openpyxl.load_workbook(out, read_only=True)
+    colours = {row[3].fill.start_color.rgb for row in book["数据"].iter_rows(min_row=2)}
+    book.close()
     assert colours == {"FF" + COLOURS["refuse_value"]}
     assert any("另有 3 个单元格" in str(cell) for row in texts(out, SUMMARY_SHEET) for cell in row)
 
