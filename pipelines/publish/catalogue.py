@@ -65,14 +65,19 @@ def write_catalogue(
 def _senders(
     name: str, tables_root: str, site: Path | None, storage_options: dict[str, str] | None
 ) -> list[tuple[str, Bureau | None]]:
-    """Who has rows in a table."""
+    """Who has rows in a table: by the limits of its files, and by their rows only where a file has several senders."""
     shared = open_table(tables()[name], tables_root, storage_options)
-    if shared is None or not shared.files:
+    if shared is None:
         return []
-    with asking() as ask_for:
-        found = ask_for(f"SELECT DISTINCT bureau FROM {scan_of(shared)} ORDER BY 1").to_arrow_table()
+    alone = [f for f in shared.files if f.low.get("bureau") is not None and f.low["bureau"] == f.high.get("bureau")]
+    codes = {str(file.low["bureau"]) for file in alone}
+    mixed = [file for file in shared.files if file not in alone]
+    if mixed:
+        with asking() as ask_for:
+            found = ask_for(f"SELECT DISTINCT bureau FROM {scan_of(shared, mixed)}").to_arrow_table()
+        codes.update(found.column("bureau").to_pylist())
     known = bureaus(site)
-    return [(code, known.get(code)) for code in found.column("bureau").to_pylist()]
+    return [(code, known.get(code)) for code in sorted(codes)]
 
 
 def _json(value: Any) -> str:
