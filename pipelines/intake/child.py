@@ -86,4 +86,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # the answer is written and closed: the libraries' threads need not be taken down, which may itself go wrong
+    os._exit(main())
