@@ -115,9 +115,8 @@ class Reader:
         if self.keep_warm:
             self.start()
         code, sha256 = taken or (-1, "")
-        if code:
-            raise _died(code, scratch)
         try:
+            # the answer comes last and whole: with it there, how the child ended no longer matters
             return wire.load(scratch, name, sha256)
         except (OSError, ValueError, KeyError) as error:
             raise _died(code, scratch) from error
