@@ -22,9 +22,12 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks.cases import CASES, NOT_QUICK, Bench, ratios
+from benchmarks import cases, nights
+from benchmarks.cases import NOT_QUICK, Bench, ratios
 from benchmarks.measure import ROOT, Figure
 
+CASES = cases.CASES | nights.CASES
+RATIOS = cases.RATIOS + nights.RATIOS
 OUTPUT = ROOT / "bench-out"
 PACKAGES = (
     "gongzhi", "pandas", "numpy", "pyarrow", "great-expectations", "deltalake", "duckdb", "polars", "python-calamine",
@@ -53,7 +56,7 @@ def main() -> None:
     finally:
         if asked.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
-    for figure in ratios(bench.found):
+    for figure in ratios(bench.found, RATIOS):
         bench.found[figure.name] = figure
     write(surroundings, bench.found)
     for line in table(surroundings, bench.found):
@@ -110,6 +113,7 @@ def compared(figure: Figure, target: dict[str, Any]) -> tuple[str, bool | None]:
         "rows_per_second_min": (f"≥ {target.get('rows_per_second_min', 0):,} rows/s", rate, True),
         "peak_gb_max": (f"≤ {target.get('peak_gb_max')} GB", figure.peak / 1e9, False),
         "ratio_min": (f"≥ {target.get('ratio_min')} ×", figure.ratio, True),
+        "ratio_max": (f"≤ {target.get('ratio_max')} ×", figure.ratio, False),
     }
     said, fine = [], not figure.trouble
     for name, (text, value, more) in asks.items():

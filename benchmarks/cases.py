@@ -394,9 +394,9 @@ RATIOS = (
 )
 
 
-def ratios(found: dict[str, Figure]) -> Iterator[Figure]:
+def ratios(found: dict[str, Figure], pairs: tuple[tuple[str, str, str], ...]) -> Iterator[Figure]:
     """Compare lines of this run, all of the same file, by the wall clock; processor seconds stand in the note."""
-    for name, above, below in RATIOS:
+    for name, above, below in pairs:
         over, under = found.get(above), found.get(below)
         if over is None or under is None or over.trouble or under.trouble or not (over.seconds and under.seconds):
             continue

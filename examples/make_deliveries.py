@@ -321,19 +321,30 @@ def packets(day: date, rows: Sequence[Sequence[str]]) -> bytes:
     return b"".join(out)
 
 
-def beibei_air() -> dict[str, bytes]:
-    """Make workbooks with a merged two-row header, one a day; the last day as JSON."""
+def beibei_air_days() -> dict[date, list[list[str]]]:
+    """Make the rows of each day as text, with what is planted among them."""
     rows = air_rows(BEIBEI_AIR)
     for d, day in enumerate(DAYS):  # the instruments are checked in turn, before dawn
         row = rows[day, BEIBEI_AIR[d % 3][0], 4]
         row[3 + d % 6], row[9] = "—", "仪器校准"
     rows[DAYS[3], "1416A", 9][3 + CO] = "600"
+    days = {day: [rows[day, code, hour] for hour in range(24) for code, _, _ in BEIBEI_AIR] for day in DAYS}
+    # an old list of stations: 蔡家 left the territory on 2025-11-06
+    days[DAYS[2]].insert(30, ["1428A", "蔡家", f"{DAYS[2]} 10:00", "31", "52", "7", "24", "0.6", "58", ""])
+    return days
 
-    def body(day: date) -> list[list[str]]:
-        out = [rows[day, code, hour] for hour in range(24) for code, _, _ in BEIBEI_AIR]
-        if day == DAYS[2]:  # an old list of stations: 蔡家 left the territory on 2025-11-06
-            out.insert(30, ["1428A", "蔡家", f"{day} 10:00", "31", "52", "7", "24", "0.6", "58", ""])
-        return out
+
+def air_record(row: Sequence[str]) -> dict[str, object]:
+    """Write a row as an object: a value that was not measured is null."""
+    return {
+        header: (None if text in ("", "—") else float(text)) if header in AIR else text
+        for header, text in zip(AIR_HEADERS, row, strict=True)
+    }
+
+
+def beibei_air() -> dict[str, bytes]:
+    """Make workbooks with a merged two-row header, one a day; the last day as JSON."""
+    days = beibei_air_days()
 
     def workbook(day: date) -> bytes:
         def fill(book: xlsxwriter.Workbook, sheet: xlsxwriter.worksheet.Worksheet) -> None:
@@ -345,7 +356,7 @@ def beibei_air() -> dict[str, bytes]:
             sheet.write_row(1, 3, AIR, head)
             sheet.set_column(0, 9, 15)
             sheet.freeze_panes(2, 0)
-            for r, row in enumerate(body(day), start=2):
+            for r, row in enumerate(days[day], start=2):
                 sheet.write_string(r, 0, row[0])
                 sheet.write_string(r, 1, row[1])
                 sheet.write_datetime(r, 2, datetime.fromisoformat(row[2]), stamp)
@@ -362,13 +373,7 @@ def beibei_air() -> dict[str, bytes]:
         return xlsx_bytes("小时值", fill)
 
     out = {f"空气小时值_{day}.xlsx": workbook(day) for day in DAYS[:-1]}
-    records = [
-        {
-            header: (None if text in ("", "—") else float(text)) if header in AIR else text
-            for header, text in zip(AIR_HEADERS, row, strict=True)
-        }
-        for row in body(DAYS[-1])
-    ]
+    records = [air_record(row) for row in days[DAYS[-1]]]
     lines = ",\n".join(json.dumps(record, ensure_ascii=False) for record in records)
     out[f"空气小时值_{DAYS[-1]}.json"] = f"[\n{lines}\n]\n".encode()
     return out

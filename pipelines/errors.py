@@ -18,7 +18,20 @@
     ├── WrongSender                 the bureau is unknown, or may not send this layout
     ├── OurFault                    a bug of ours met this file: it is refused, the trace kept beside the batch
     ├── GateRefused                 Great Expectations disagrees with the judge: nothing is published
-    └── PublishError                the shared tables could not be written
+    ├── PublishError                the shared tables could not be written
+    └── FetchError                  a source of the night could not be read; ``transient`` says whether to try again
+        ├── AddressRefused          the address, or what it resolves to, is not one this source may reach
+        ├── Unreachable             no answer: name, connection, time-out, reset, TLS; ``code`` says which
+        ├── NotAllowed              401 or 403: the key is wrong or was withdrawn; never retried
+        ├── BadStatus               another answer than the one asked for, 429 and 5xx among them
+        ├── BadAnswer               the answer cannot be trusted: length, type, encoding, headers
+        ├── TooSlow                 the total deadline of a request, or the budget of a source, is spent
+        ├── AnswerTooLarge          more bytes, packed or inflated, than this source may send
+        ├── ChangedWhileRead        what was read changed again and again while it was read
+        └── PagingTrouble           pages repeat, never end, or do not add up to the declared total
+
+``manifest.BackupError`` (a backup cannot be made, read or brought back) is one more. Beside the tree stands
+``Stopped``: the service is stopping and the work was left at a safe point; nothing is wrong.
 
 A bad row or cell is never an exception: it is a :class:`pipelines.batch.Finding`.
 """
@@ -133,3 +146,59 @@ class GateRefused(RoadError):
 
 class PublishError(RoadError):
     """The shared tables could not be written."""
+
+
+class Stopped(Exception):
+    """The service is stopping; what was begun is taken up at the next start. No error of the road: nobody is refused."""
+
+
+class FetchError(RoadError):
+    """A source of the night could not be read.
+
+    Parameters
+    ----------
+    code : str
+        A code of ``schemas/alarms.csv``.
+    transient : bool
+        The same request may succeed a little later.
+    """
+
+    def __init__(self, code: str, message: str, message_en: str, *, transient: bool = False) -> None:
+        super().__init__(code, message, message_en)
+        self.transient = transient
+
+
+class AddressRefused(FetchError):
+    """The address, or what it resolves to, is not one this source may reach."""
+
+
+class Unreachable(FetchError):
+    """There was no answer."""
+
+
+class NotAllowed(FetchError):
+    """The key is wrong, or was withdrawn."""
+
+
+class BadStatus(FetchError):
+    """The server answered with another status than the one asked for."""
+
+
+class BadAnswer(FetchError):
+    """The answer cannot be trusted."""
+
+
+class TooSlow(FetchError):
+    """The deadline of a request, or the budget of a source, is spent."""
+
+
+class AnswerTooLarge(FetchError):
+    """More bytes came than this source may send."""
+
+
+class ChangedWhileRead(FetchError):
+    """What was read changed while it was read, each time."""
+
+
+class PagingTrouble(FetchError):
+    """Pages repeat, never end, or do not add up to the declared total."""

@@ -64,7 +64,9 @@ def _walk_again(road: Road, files: list[DataFile]) -> Iterator[tuple[str, str, b
         try:
             with scratch_of(road) as scratch:
                 bureau, asked = known[batch.bureau], batch.dataset_asked or None
-                _, verdict, _ = judge_file(road, path, batch.file_name, bureau, asked, batch.received_at, scratch)
+                _, verdict, _ = judge_file(
+                    road, path, batch.file_name, bureau, asked, batch.received_at, scratch, layout=batch.layout_asked
+                )
                 going = outgoing(verdict, number)
         except RoadError as error:
             yield f"{number}：{error.message}", f"{number}: {error.message_en}", False

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.batch import FINDING_COLUMNS, Normalisation, Outcome, Places, ReadLimits
-from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, UnreadableFile, WrongSender
+from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, Stopped, UnreadableFile, WrongSender
 from pipelines.intake.read import Reader, unpack
 from pipelines.intake.receive import digest, kept_path, receive, sweep
 from schemas.layouts import layouts
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 DISPLAYED = 1000
 """Findings shown in an outcome; all are kept beside the batch."""
 HISTORY_DAYS = 60
+NIGHT = "night:"
+"""How ``submitted_by`` of a batch begins that the night fetched; the key of its source follows."""
 SUFFIXES = (".csv", ".tsv", ".txt", ".xlsx", ".xls", ".json", ".geojson", ".xml", ".zip", ".dat")
 
 
@@ -55,6 +57,10 @@ class Road:
     reader: Reader = field(init=False)
     gate: Gate | None = field(init=False, default=None)
     progress: Callable[[str], None] = field(default=lambda step: None)
+    confirm: Callable[[], None] = field(default=lambda: None)
+    """Called just before a table is committed; raises where this process may no longer publish."""
+    leads: bool = False
+    """This process holds the lease of the night: batches of the night are its own, whoever left them."""
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.limits, keep_warm=self.warm)
@@ -101,11 +107,12 @@ def judge_file(
     received: datetime,
     scratch: Path,
     known: datetime | None = None,
+    layout: str | None = None,
 ) -> tuple[RawBatch, Verdict, list[Normalisation]]:
     """Walk one file as far as the verdict: read, recognise, standardise, judge.
 
     ``received`` is the clock of the judgement, ``known`` the instant up to which waivers and history count (the same,
-    unless a batch is judged again).
+    unless a batch is judged again). ``layout`` names the only layout the file may have.
 
     Raises
     ------
@@ -114,8 +121,8 @@ def judge_file(
         it must not stand in the way of the next one.
     """
     try:
-        return _judge_file(road, path, name, bureau, dataset, received, known or received, scratch)
-    except (RoadError, OSError, MemoryError):
+        return _judge_file(road, path, name, bureau, dataset, received, known or received, scratch, layout)
+    except (RoadError, Stopped, OSError, MemoryError):
         raise
     except Exception as error:
         fault = OurFault(
@@ -136,6 +143,7 @@ def _judge_file(
     received: datetime,
     known: datetime,
     scratch: Path,
+    layout: str | None,
 ) -> tuple[RawBatch, Verdict, list[Normalisation]]:
     road.progress("read")
     raw = road.reader.read(path, name, scratch)
@@ -144,7 +152,8 @@ def _judge_file(
     from pipelines.validate.judge import judge
 
     road.progress("standardise")
-    found, notes = recognise(raw, layouts(bureau.bureau, road.site), dataset)
+    allowed = tuple(one for one in layouts(bureau.bureau, road.site) if layout in (None, one.layout))
+    found, notes = recognise(raw, allowed, dataset)
     day = (received + timedelta(hours=8)).date()
     batch = to_table(found, raw, bureau, day, road.site)
     if not len(batch.rows):
@@ -181,7 +190,15 @@ def check(road: Road, path: Path, bureau_code: str, dataset: str | None = None) 
             yield outcome
 
 
-def submit(road: Road, path: Path, bureau_code: str, dataset: str | None = None) -> Iterator[Outcome]:
+def submit(
+    road: Road,
+    path: Path,
+    bureau_code: str,
+    dataset: str | None = None,
+    *,
+    layout: str | None = None,
+    submitted_by: str | None = None,
+) -> Iterator[Outcome]:
     """Walk a file (each member, if it is a zip) down the whole road."""
     with scratch_of(road) as scratch:
         container = None
@@ -200,10 +217,11 @@ def submit(road: Road, path: Path, bureau_code: str, dataset: str | None = None)
                     road.places,
                     road.kept,
                     road.clock(),
-                    submitted_by=road.submitted_by,
+                    submitted_by=submitted_by or road.submitted_by,
                     facts=facts_in_force(road, bureau, road.clock()),
                     limit=road.limits.file_bytes,
                     dataset=dataset,
+                    layout=layout,
                     container=container,
                 )
             except RoadError as error:
@@ -225,6 +243,8 @@ def submit(road: Road, path: Path, bureau_code: str, dataset: str | None = None)
 
 def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
     """Walk a received batch to its end: judged, gated, published; or refused, or held."""
+    from pipelines.validate.shapes import covers
+
     records, bureau = road.kept, _bureau(road, batch.bureau)
     outcome = Outcome(
         batch.file_name, batch.sha256, batch.bureau, batch_id=batch.batch_id, receipt=batch.receipt_number
@@ -233,8 +253,9 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
     path = kept_path(road.places.uploads, batch.sha256)
     try:
         raw, verdict, notes = judge_file(
-            road, path, batch.file_name, bureau, batch.dataset_asked or None, batch.received_at, scratch
-        )
+            road, path, batch.file_name, bureau, batch.dataset_asked or None, batch.received_at, scratch,
+            layout=batch.layout_asked,
+        )  # fmt: skip
         if verdict.batch.dataset == "experts":
             path.unlink(missing_ok=True)
             raise _no_roster()
@@ -249,13 +270,14 @@ def walk(road: Road, batch: BatchRecord, scratch: Path) -> Outcome:
         batch = records.advance(
             batch.batch_id, "read", road.clock(), **{k: told[k] for k in ("dataset", "layout", "encoding")}
         )
+    days = covers(verdict)
     _keep_verdict(road, batch, verdict, batch.rules_hash)
     if batch.state in ("read", "held"):
-        batch = records.advance(batch.batch_id, "judged", road.clock(), **told)
+        batch = records.advance(batch.batch_id, "judged", road.clock(), covers=days, **told)
     _save_answers(road, batch, verdict)
     if verdict.state == "refused":
         outcome.state, outcome.error = "refused", _why_refused(verdict)
-        records.advance(batch.batch_id, "refused", road.clock(), error=outcome.error, **told)
+        records.advance(batch.batch_id, "refused", road.clock(), error=outcome.error, covers=days, **told)
         return outcome
     try:
         going = outgoing(verdict, batch.batch_id)
@@ -286,14 +308,18 @@ def publish(road: Road, going: list[tuple[Table, pd.DataFrame]], batch: BatchRec
     from pipelines.publish.catalogue import write_catalogue
 
     publication = road.kept.begin_publication(batch.batch_id, road.clock())
-    told, files, retired = write_tables(road.places, going, batch.batch_id, publication.recorded_at)
+    told, files, retired = write_tables(road.places, going, batch.batch_id, publication.recorded_at, road.confirm)
     road.kept.finish_publication(batch.batch_id, told, files, road.clock(), retired)
     write_catalogue(road.places.tables, road.places.catalogue, road.site)
     return told
 
 
 def write_tables(
-    places: Places, going: list[tuple[Table, pd.DataFrame]], batch_id: str, recorded_at: datetime
+    places: Places,
+    going: list[tuple[Table, pd.DataFrame]],
+    batch_id: str,
+    recorded_at: datetime,
+    confirm: Callable[[], None] = lambda: None,
 ) -> tuple[list[dict[str, object]], list[DataFile], list[tuple[str, str]]]:
     """Commit each table; give the changes, the files that came and those that went."""
     from pipelines.publish.commit import publish_table
@@ -302,7 +328,13 @@ def write_tables(
     told, files, retired = [], [], []
     for table, frame in going:
         done = publish_table(
-            frame, table, places.tables, batch_id=batch_id, recorded_at=recorded_at, lock_dir=places.home / "locks"
+            frame,
+            table,
+            places.tables,
+            batch_id=batch_id,
+            recorded_at=recorded_at,
+            lock_dir=places.home / "locks",
+            confirm=confirm,
         )
         told.append(done.change.as_json())
         files += [DataFile(f.table, f.path, f.sha256, f.bytes) for f in done.files_added]
@@ -327,6 +359,7 @@ def judge_again(road: Road, batch: BatchRecord) -> Outcome:
             batch.received_at,
             scratch,
             known=road.clock(),
+            layout=batch.layout_asked,
         )
     _tell(outcome, raw, verdict, notes)
     outcome.state = verdict.state
@@ -346,13 +379,17 @@ def tidy(road: Road) -> int:
 
 
 def resume(road: Road) -> Iterator[Outcome]:
-    """Take up what a crash left unfinished; batches another process is walking are left to it."""
+    """Take up what a crash left unfinished; batches another process is walking are left to it.
+
+    The holder of the night's lease takes up the night's own batches even where their lock is held: a process that was
+    stopped and never went on holds it for ever, and its writes fail now that the lease has moved.
+    """
     tidy(road)
     for batch in road.kept.unfinished():
         if not kept_path(road.places.uploads, batch.sha256).exists():
             continue
         with _held(road, batch.batch_id, wait=False) as mine:
-            if not mine:
+            if not mine and not (road.leads and batch.submitted_by.startswith(NIGHT)):
                 continue
             batch = road.kept.batch(batch.batch_id)
             if batch.state in ("received", "read", "judged"):

@@ -584,7 +584,17 @@ def waive(
         words(say(f"豁免 {made.id} 已登记", f"waiver {made.id} kept"))
 
 
-WRONG_USE = ("query-refused", "query-wrong", "wrong-time", "no-database", "unknown-batch", "incomplete-waiver")
+import portal.cli_night  # noqa: E402, F401  (its commands are registered on app; it needs what stands above)
+
+WRONG_USE = (
+    "query-refused",
+    "query-wrong",
+    "wrong-time",
+    "no-database",
+    "unknown-batch",
+    "incomplete-waiver",
+    "wrong-setting",
+)
 """Codes of errors that the person at the keyboard made."""
 
 

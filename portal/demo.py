@@ -1,17 +1,22 @@
-"""The whole story on the example deliveries of both bureaus."""
+"""The whole story on the examples of both bureaus: one night against their server."""
 
 from __future__ import annotations
 
+import runpy
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.batch import Outcome, Places
-from pipelines.sync import Road, check, submit
+from pipelines.sync import Road, check
 from portal.home import make_home
 from portal.show import finding_lines, plain_table
 from portal.words import SEVERITIES, STATES, say, word
+
+if TYPE_CHECKING:
+    from records.store import Records
 
 _QUERIES = (
     (
@@ -32,47 +37,47 @@ _QUERIES = (
 )
 
 
-def deliveries() -> Path:
-    """Find the example deliveries: in the installed package, or beside it in a checkout."""
+NIGHT = datetime(2026, 4, 14, 2, 30, tzinfo=timezone(timedelta(hours=8)))
+"""The clock of the demo starts here: the night after the week of the examples."""
+
+
+def examples() -> Path:
+    """Find the examples: in the installed package, or beside it in a checkout."""
     here = Path(__file__).parent
-    for folder in (here / "deliveries", here.parent / "examples" / "deliveries"):
-        if folder.is_dir():
+    for folder in (here / "examples", here.parent / "examples"):
+        if (folder / "deliveries").is_dir():
             return folder
-    raise FileNotFoundError(say("找不到示例文件 examples/deliveries", "the example deliveries are not installed"))
+    raise FileNotFoundError(say("找不到示例文件 examples", "the examples are not installed"))
 
 
 def run_demo(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
-    """Make a home, walk every example down the road, and tell what came of it."""
+    """Make a home, run one whole night against the bureaus' own server, and tell what came of it."""
     from records.store import Records
 
-    folder = deliveries()
+    begun = clock()
+
+    def there() -> datetime:
+        return NIGHT + (clock() - begun)
+
     yield say("== 建立数据目录 ==", "== a home ==")
-    yield from make_home(places, clock())
+    yield from make_home(places, there())
     yield ""
-    yield say("== 两地一周的文件走完全程 ==", "== a week of deliveries of both bureaus down the road ==")
-    outcomes: list[Outcome] = []
-    with (
-        Records.open(places.database_url) as records,
-        Road(places, clock, records, submitted_by="demo", warm=True) as road,
-    ):
-        road.start(gate=True)
-        for bureau in sorted(p.name for p in folder.iterdir() if p.is_dir()):
-            for path in sorted((folder / bureau).iterdir()):
-                walk = check if path.name.startswith("experts") or "专家" in path.name else submit
-                for outcome in walk(road, path, bureau):
-                    outcomes.append(outcome)
-        if road.gate is not None:
-            road.gate.build_docs(clock() - timedelta(days=1))
-    yield from plain_table(
-        say("单位,文件,数据集,状态,结果,发布,隔离,可疑", "bureau,file,dataset,state,results,published,quarantined,suspect").split(","),
-        [
-            (
-                o.bureau, o.file, o.dataset or "", word(STATES, o.state), o.results.get("read", 0),
-                o.results.get("published", 0), o.results.get("quarantined", 0), o.results.get("flagged", 0),
-            )
-            for o in outcomes
-        ],
-    )  # fmt: skip
+    server = runpy.run_path(str(examples() / "bureau_server.py"))
+    with server["BureauServer"](clock=there) as bureaus, Records.open(places.database_url) as records:
+        for bureau in server["SOURCES"]:
+            folder = places.site_facts / bureau
+            folder.mkdir(parents=True, exist_ok=True)
+            text = server["sources_toml"](bureaus.base_url, bureau)
+            (folder / "sources.toml").write_text(text, encoding="utf-8")
+        yield say(
+            f"== 一夜：{there():%Y-%m-%d %H:%M}，从两地的服务器 {bureaus.base_url} 取数 ==",
+            f"== one night: {there():%Y-%m-%d %H:%M}, from the bureaus' server {bureaus.base_url} ==",
+        )
+        outcomes, lines = _night(places, records, there)
+        yield from lines
+        yield ""
+        yield say("== 专家名单含个人信息，只预检 ==", "== expert lists hold personal data: checked only ==")
+        yield from _experts(places, there)
     yield ""
     yield say("== 退回了什么，为什么 ==", "== what was refused, and why ==")
     yield from _refused(outcomes)
@@ -86,6 +91,56 @@ def run_demo(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
         yield from _query(places, sql)
     yield ""
     yield from _where(places)
+
+
+def _night(places: Places, records: Records, clock: Callable[[], datetime]) -> tuple[list[Outcome], list[str]]:
+    """Run the night; give what came of each file, and the lines to show."""
+    from pipelines.board import board
+    from pipelines.intake.pull import Wanted
+    from pipelines.sync import Road, first_outcome
+    from portal.boards import alarm_lines, board_lines
+    from portal.nightly import site_of, sync_now
+    from portal.settings import read_night_settings
+    from records.alarms import alarms
+    from schemas.sources import sources
+
+    summary, _, _ = sync_now(places, records, read_night_settings(places.home), clock, None, Wanted())
+    batches = [records.batch(number) for number in summary["batches"]]
+    with Road(places, clock, records) as road:
+        outcomes = [first_outcome(road, batch, batch.file_name, batch.state) for batch in batches]
+    head = say(
+        "单位,文件,数据集,状态,结果,发布,隔离,可疑", "bureau,file,dataset,state,results,published,quarantined,suspect"
+    )
+    lines = list(plain_table(
+        head.split(","),
+        [
+            (
+                o.bureau, o.file, o.dataset or "", word(STATES, o.state), o.results.get("read", 0),
+                o.results.get("published", 0), o.results.get("quarantined", 0), o.results.get("flagged", 0),
+            )
+            for o in outcomes
+        ],
+    ))  # fmt: skip
+    chores = [f"  {name}: {say(chore['message'], chore['message_en'])}" for name, chore in summary["chores"].items()]
+    seen = board(records, sources(site_of(places))[0], NIGHT.date() - timedelta(days=3), NIGHT.date(), clock())
+    lines += ["", say("例行工作", "chores"), *chores]
+    lines += [
+        "",
+        say(
+            "看板（gongzhi board）；今夜才开始取数，以前各日记为迟报",
+            "the board (gongzhi board); earlier days came late: this is the first night",
+        ),
+    ]
+    lines += board_lines(seen)
+    lines += ["", say("告警（gongzhi alarms）", "alarms (gongzhi alarms)"), *alarm_lines(alarms(records))]
+    return outcomes, lines
+
+
+def _experts(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
+    with Road(places, clock) as road:
+        for path in sorted((examples() / "deliveries").glob("*/专家名册*")):
+            for outcome in check(road, path, path.parent.name):
+                yield f"{outcome.bureau} {outcome.file}: {word(STATES, outcome.state)} {outcome.rows}"
 
 
 def _refused(outcomes: list[Outcome]) -> Iterator[str]:
@@ -137,6 +192,14 @@ def _where(places: Places) -> Iterator[str]:
         f"Data Docs (Great Expectations): {places.docs}/site/index.html",
     )
     yield say(
-        "门户网站尚未启用；现在用 gongzhi query、batches、report 查看",
-        "the portal is not open yet; look around with gongzhi query, batches, report",
+        f"昨夜一页：{places.home}/nights/{NIGHT.date()}.html",
+        f"the night on one page: {places.home}/nights/{NIGHT.date()}.html",
+    )
+    yield say(
+        "门户网站尚未启用；现在用 gongzhi board、query、batches、report 查看",
+        "the portal is not open yet; look around with gongzhi board, query, batches, report",
+    )
+    yield say(
+        f"再来一夜：python examples/bureau_server.py --sources {places.site_facts} 开着，另开窗口 gongzhi sync",
+        f"another night: keep python examples/bureau_server.py --sources {places.site_facts} running, then gongzhi sync",
     )

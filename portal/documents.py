@@ -1,4 +1,4 @@
-"""Documents made from facts: the rule catalogue and the data dictionary.
+"""Documents made from facts: the rule catalogue, the data dictionary and the meanings of the alarms.
 
 ``python -m portal.documents`` writes them into ``docs/``; a test says when they are out of date.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from schemas.alarms import alarm_kinds
 from schemas.loaders import parameters, tables
 from schemas.rules import SEVERITIES, Rule, all_rules
 from schemas.templates import read_template
@@ -71,11 +72,34 @@ def _where(rule: Rule) -> str:
     return f"（{'、'.join(words)}）" if words else ""
 
 
+def alarms_markdown() -> str:
+    """Write what each alarm means and what to do about it, in both languages."""
+    level = {"warning": "警告 / warning", "error": "错误 / error"}
+    parts = [
+        "# 告警 / Alarms",
+        "",
+        "<!-- Generated from schemas/alarms.csv by portal.documents.alarms_markdown; do not edit. -->",
+        "",
+        "一条告警从发现起保持打开，直到不再出现；期间只提醒，不重复发送。编号不变，可在电话里引用。",
+        "An alarm stays open until its cause is gone, and is told once, then daily. Its code never changes its meaning.",
+        "",
+    ]
+    for kind in alarm_kinds().values():
+        parts += [f"## `{kind.code}` {kind.title_zh} / {kind.title_en}", "", f"{level[kind.severity]}", ""]
+        parts += [f"{kind.meaning_zh}", f"{kind.meaning_en}", ""]
+        parts += [f"- 处置：{kind.remedy_zh}", f"- What to do: {kind.remedy_en}", ""]
+    return "\n".join(parts)
+
+
 def write_documents(folder: Path = DOCS) -> list[Path]:
     """Write the generated documents and give their paths."""
     from pipelines.publish.catalogue import dictionary_markdown
 
-    made = {"rules.md": rules_markdown(), "data-dictionary.md": dictionary_markdown()}
+    made = {
+        "rules.md": rules_markdown(),
+        "data-dictionary.md": dictionary_markdown(),
+        "alarms.md": alarms_markdown(),
+    }
     for name, text in made.items():
         (folder / name).write_text(text.rstrip("\n") + "\n", encoding="utf-8", newline="\n")
     return [folder / name for name in made]

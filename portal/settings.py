@@ -1,13 +1,34 @@
-"""Settings: the only room that reads the environment."""
+"""Settings: the only room that reads the environment.
+
+What a command always needs is read at once (:func:`read_settings`); what only the night needs is read when it is asked
+for (:func:`read_night_settings`), so that a slip there does not stop ``gongzhi check``.
+"""
 
 from __future__ import annotations
 
+import datetime as dt
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.batch import Places
+from pipelines.errors import RoadError
+from schemas.files import read_toml
+
+if TYPE_CHECKING:
+    from pipelines.intake.fetch import Secret
+
+SECRET_KEYS = frozenset({"token", "user", "password"})
+
+
+class WrongSetting(RoadError):
+    """A setting says something that cannot be."""
+
+    def __init__(self, message: str, message_en: str) -> None:
+        super().__init__("wrong-setting", message, message_en)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,4 +65,106 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         tables=env.get("GONGZHI_TABLES"),
         language="zh" if language.lower().startswith("zh") else "en",
         user=env.get("GONGZHI_USER") or env.get("USER") or env.get("LOGNAME") or "cli",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class NightSettings:
+    """What the night needs to know; ``at`` is China time, ``bind`` is None where there is no health address."""
+
+    at: dt.time
+    hour_minute: int
+    backups: Path | None
+    bind: tuple[str, int] | None
+    metrics_token: str
+    secrets: Path
+
+
+def read_night_settings(home: Path, environment: Mapping[str, str] | None = None) -> NightSettings:
+    """Read the settings of the night for a home.
+
+    Raises
+    ------
+    WrongSetting
+    """
+    env = os.environ if environment is None else environment
+    backups = env.get("GONGZHI_BACKUPS") or str(home / "backups")
+    return NightSettings(
+        at=_time_of_day("GONGZHI_NIGHT", env.get("GONGZHI_NIGHT") or "02:30"),
+        hour_minute=_minute("GONGZHI_HOUR_MINUTE", env.get("GONGZHI_HOUR_MINUTE") or "20"),
+        backups=None if backups == "none" else Path(backups).expanduser().resolve(),
+        bind=_address("GONGZHI_BIND", env.get("GONGZHI_BIND") or "127.0.0.1:8801"),
+        metrics_token=env.get("GONGZHI_METRICS_TOKEN") or "",
+        secrets=Path(env.get("GONGZHI_SECRETS") or home / "secrets.toml").expanduser(),
+    )
+
+
+def read_secret(name: str, file: Path, environment: Mapping[str, str] | None = None) -> Secret | None:
+    """Find a secret by name: ``GONGZHI_SECRET_<NAME>`` first, then the secrets file; None where there is none.
+
+    In the environment a value is ``user:password`` where it holds a colon, else (and where it is an address) a token.
+
+    Raises
+    ------
+    WrongSetting
+        The file may be read by others, or says something else than token, user and password.
+    """
+    from pipelines.intake.fetch import Secret
+
+    env = os.environ if environment is None else environment
+    said = env.get("GONGZHI_SECRET_" + name.upper().replace("-", "_"))
+    if said:
+        user, colon, password = said.partition(":")
+        return Secret(user=user, password=password) if colon and "://" not in said else Secret(token=said)
+    found = read_secrets(file).get(name)
+    return None if found is None else Secret(**found)
+
+
+def read_secrets(file: Path) -> dict[str, dict[str, str]]:
+    """Read the secrets file: ``[name]`` with ``token`` or ``user`` and ``password``; no file is no secrets.
+
+    Raises
+    ------
+    WrongSetting
+    """
+    if not file.exists():
+        return {}
+    if file.stat().st_mode & 0o077:
+        raise WrongSetting(
+            f"密钥文件 {file} 可被其他用户读取；请运行 chmod 600 {file}",
+            f"the secrets file {file} can be read by others; run chmod 600 {file}",
+        )
+    raw = read_toml(file)
+    for name, block in raw.items():
+        good = isinstance(block, dict) and all(k in SECRET_KEYS and isinstance(v, str) for k, v in block.items())
+        if not good or not block:  # the message must not repeat what stands there
+            raise WrongSetting(
+                f"密钥文件 {file} 的 [{name}] 只能写 token，或 user 与 password，都是文字",
+                f"[{name}] in the secrets file {file} takes token, or user and password, as texts",
+            )
+    return raw
+
+
+def _time_of_day(name: str, text: str) -> dt.time:
+    if re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+        return dt.time.fromisoformat(text)
+    raise WrongSetting(
+        f"{name} 应为 HH:MM（北京时间），现为“{text}”", f"{name} must be HH:MM, China time, not {text!r}"
+    )
+
+
+def _minute(name: str, text: str) -> int:
+    if re.fullmatch(r"[0-5]?\d", text):
+        return int(text)
+    raise WrongSetting(f"{name} 应为 0 至 59 的整数，现为“{text}”", f"{name} must be a minute, 0 to 59, not {text!r}")
+
+
+def _address(name: str, text: str) -> tuple[str, int] | None:
+    if text == "none":
+        return None
+    found = re.fullmatch(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+):(\d{1,5})", text)
+    if found and int(found[2]) < 65536:
+        return found[1].strip("[]"), int(found[2])
+    raise WrongSetting(
+        f"{name} 应为 地址:端口 或 none，现为“{text}”", f"{name} must be address:port or none, not {text!r}"
     )

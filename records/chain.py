@@ -165,13 +165,12 @@ def append(
     return ChainPosition(seq, sha256, sm3)
 
 
-def walk(records: Records) -> Iterator[tuple[list[Row[Any]], ChainPosition]]:
-    """Read the chain page by page, each with the head at that moment; the last page is empty.
+def walk(records: Records, after: int = 0) -> Iterator[tuple[list[Row[Any]], ChainPosition]]:
+    """Read the chain after a number page by page, each with the head at that moment; the last page is empty.
 
     The head is read before the page, so that an event appended meanwhile is on a later page, and a short
     transaction per page never keeps a writer waiting.
     """
-    after = 0
     while True:
         with records.database.read() as connection:
             head = connection.execute(select(chain_head.c.seq, chain_head.c.sha256, chain_head.c.sm3)).one_or_none()
@@ -186,6 +185,7 @@ def verify_chain(
     records: Records,
     trusted_keys: Mapping[str, str] | None = None,
     checkpoints: Iterable[Mapping[str, Any]] = (),
+    after: ChainPosition | None = None,
 ) -> ChainReport:
     """Check every event, the head and the seals, and name the first number that is wrong.
 
@@ -198,20 +198,22 @@ def verify_chain(
     checkpoints : iterable of documents
         Checkpoints kept outside, as :func:`records.seals.checkpoint` gave them: they find a chain that was made
         anew together with its seals by somebody who holds the key.
+    after : ChainPosition, optional
+        A place that was found whole before: only the events after it are checked.
     """
     from records.seals import check_seals  # cryptography is slow to import and only verifying needs it
 
     kept = check_seals(records, trusted_keys, checkpoints)
-    anchors = dict(kept.anchors)
-    good = ChainPosition(0, GENESIS, GENESIS)
-    sealed = 0
+    good = after or ChainPosition(0, GENESIS, GENESIS)
+    anchors = {seq: place for seq, place in kept.anchors.items() if seq > good.seq or not seq}
+    sealed = good.seq
     before: datetime | None = None
     back: list[int] = []
 
     def report(first_bad: int | None, zh: str, en: str) -> ChainReport:
         return ChainReport(first_bad is None, good.seq, first_bad, zh, en, kept.seals, tuple(back))
 
-    for rows, head in walk(records):
+    for rows, head in walk(records, good.seq):
         for row in rows:
             fault = _fault(row, good)
             if fault is not None:

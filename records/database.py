@@ -3,7 +3,8 @@
 SQLite runs with a rollback journal (never WAL: the WAL-reset error is in all versions before 3.51.3),
 ``BEGIN IMMEDIATE`` for writers, foreign keys on and ``synchronous=EXTRA``, which is FULL and also makes the
 removal of the journal durable: without it a power cut just after a commit can roll the commit back.
-PostgreSQL writers take one advisory lock, so that both databases have the same single-writer order.
+PostgreSQL writers take one advisory lock, so that both databases have the same single-writer order; one that
+stops in the middle of a transaction (SIGSTOP, a dead network) is cut off after a minute and loses the lock.
 Alembic is imported only when there is something to migrate.
 """
 
@@ -12,19 +13,20 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
-from records.errors import BusyDatabase, NewDatabase, NoDatabase, OldDatabase, UnsafeDatabase
+from records.errors import BusyDatabase, LostDatabase, NewDatabase, NoDatabase, OldDatabase, UnsafeDatabase
 
 BUSY_SECONDS = 30
+IDLE_SECONDS = 60
 MIGRATIONS = Path(__file__).parent / "migrations"
 WRITER_LOCK = 0x676F6E67
 MIGRATION_LOCK = 0x676F6E68
@@ -66,10 +68,14 @@ def make_engine(url: str | URL) -> Engine:
 
 
 class Database:
-    """An opened database whose schema fits this program."""
+    """An opened database whose schema fits this program.
 
-    def __init__(self, engine: Engine) -> None:
+    ``guard`` is asked at the start of every write, under the writer lock; what it raises ends the write.
+    """
+
+    def __init__(self, engine: Engine, guard: Callable[[Connection], None] | None = None) -> None:
         self.engine = engine
+        self.guard = guard
 
     @classmethod
     def open(cls, url: str, *, create: bool = False) -> Database:
@@ -122,7 +128,7 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Read in one transaction, all of it of the same moment."""
-        with self.engine.connect() as connection:
+        with _cut_is_told(), self.engine.connect() as connection:
             if connection.dialect.name == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
@@ -136,8 +142,10 @@ class Database:
         ------
         BusyDatabase
             Another writer held the database longer than half a minute.
+        LostDatabase
+            The server cut the connection; cut while committing, the write may be there.
         """
-        with self.engine.connect() as connection:
+        with _cut_is_told(), self.engine.connect() as connection:
             connection = connection.execution_options(**{WRITES: True})
             try:
                 transaction = connection.begin()
@@ -150,11 +158,14 @@ class Database:
                     ) from error
                 raise
             with transaction:
+                if self.guard is not None:
+                    self.guard(connection)
                 yield connection
 
     def _lock(self, connection: Connection, number: int) -> None:
         if connection.dialect.name == "postgresql":
             connection.execute(text(f"SET LOCAL lock_timeout = '{BUSY_SECONDS}s'"))
+            connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{IDLE_SECONDS}s'"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": number})
 
     def migrate(self) -> None:
@@ -174,6 +185,19 @@ class Database:
     def close(self) -> None:
         """Close what is open."""
         self.engine.dispose()
+
+
+@contextmanager
+def _cut_is_told() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        raise LostDatabase(
+            "与数据库的连接中断，本次操作未确认，请重试",
+            "the connection to the database was cut; what was being done is not confirmed, try again",
+        ) from error
 
 
 def _is_busy(error: OperationalError) -> bool:

@@ -8,9 +8,11 @@
     ├── NewDatabase       the database was written by a newer edition of the program
     ├── UnsafeDatabase    the database is in a mode that can lose data here (WAL on an old SQLite)
     ├── BusyDatabase      another process held the database for too long
+    ├── LostDatabase      the connection was cut in the middle of a transaction
     ├── UnknownBatch      no batch has this number
     ├── IllegalState      the batch cannot go from its state to the one asked for
     ├── IncompleteWaiver  a waiver or release lacks its reason, or its times do not fit
+    ├── LeaseLost         another process took the work over; this one must not write any more
     └── KeyTrouble        a signing key is missing, damaged or readable by others
 """
 
@@ -62,6 +64,12 @@ class BusyDatabase(RecordsError):
     code = "busy-database"
 
 
+class LostDatabase(RecordsError):
+    """The connection was cut in the middle of a transaction."""
+
+    code = "lost-database"
+
+
 class UnknownBatch(RecordsError):
     """No batch has this number."""
 
@@ -84,3 +92,9 @@ class IncompleteWaiver(RecordsError):
     """A waiver or release lacks its reason, or its times do not fit."""
 
     code = "incomplete-waiver"
+
+
+class LeaseLost(RecordsError):
+    """Another process took the work over; this one must not write any more."""
+
+    code = "lease-lost"

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Float,
     ForeignKey,
     Index,
     Integer,
@@ -23,6 +24,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -105,10 +107,13 @@ batch = Table(
     Column("error", JSON(none_as_null=True)),
     Column("container_sha256", String(64)),
     Column("submitted_by", String(120), nullable=False),
+    Column("layout_asked", String(80), nullable=False, server_default=text("''")),
+    Column("covers", JSON(none_as_null=True)),  # null in batches older than this column
     UniqueConstraint("bureau", "sha256", "dataset_asked", "attempt"),
     Index("ix_batch_bureau_received", "bureau", "received_at"),
     Index("ix_batch_state", "state"),
     Index("ix_batch_sha256", "sha256"),
+    Index("ix_batch_received_at", "received_at"),
 )
 
 batch_state = Table(
@@ -241,4 +246,136 @@ release = Table(
     Column("reviewer", String(120), nullable=False),
     Column("created_at", Moment, nullable=False),
     UniqueConstraint("batch_id", "source_row", "source_column"),
+)
+
+lease = Table(
+    "lease",
+    metadata,
+    Column("name", String(40), primary_key=True),
+    Column("holder", String(200), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("beat", BigInteger, nullable=False),
+    Column("taken_at", Moment, nullable=False),
+    Column("beat_at", Moment, nullable=False),
+    Column("asked_by", String(200), nullable=False),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("run_id", Counter, primary_key=True, autoincrement=True),
+    Column("job", String(40), nullable=False),
+    Column("slot", String(80), nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("state", String(12), nullable=False),
+    Column("holder", String(200), nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("due_at", Moment, nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("summary", JSON, nullable=False),
+    Column("error", JSON(none_as_null=True)),
+    UniqueConstraint("job", "slot"),
+    Index("ix_run_job_due", "job", "due_at"),
+    Index("ix_run_state", "state"),
+)
+
+visit = Table(
+    "visit",
+    metadata,
+    Column("visit_id", Counter, primary_key=True, autoincrement=True),
+    Column("run_id", ForeignKey("run.run_id"), nullable=False),
+    Column("source", String(120), nullable=False),
+    Column("bureau", String(40), nullable=False),
+    Column("started_at", Moment, nullable=False),
+    Column("finished_at", Moment),
+    Column("state", String(12), nullable=False),
+    Column("code", String(40), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("message_en", Text, nullable=False),
+    Column("seen", Integer, nullable=False),
+    Column("arrived", Integer, nullable=False),
+    Column("requests", Integer, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("batches", JSON, nullable=False),
+    Column("skew_seconds", Float),
+    UniqueConstraint("run_id", "source"),
+    Index("ix_visit_source_started", "source", "started_at"),
+    Index("ix_visit_started_at", "started_at"),
+)
+
+exchange = Table(
+    "exchange",
+    metadata,
+    Column("exchange_id", Counter, primary_key=True, autoincrement=True),
+    Column("visit_id", ForeignKey("visit.visit_id"), nullable=False, index=True),
+    Column("item", Text, nullable=False),
+    Column("method", String(12), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("at", Moment, nullable=False, index=True),
+    Column("seconds", Float, nullable=False),
+    Column("status", Integer),
+    Column("request", JSON, nullable=False),
+    Column("answer", JSON, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64)),
+    Column("error", Text, nullable=False),
+)
+
+exchange_batch = Table(
+    "exchange_batch",
+    metadata,
+    Column("batch_id", ForeignKey("batch.batch_id"), primary_key=True),
+    Column("exchange_id", ForeignKey("exchange.exchange_id"), primary_key=True, index=True),
+)
+
+item = Table(
+    "item",
+    metadata,
+    Column("source", String(120), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("etag", Text, nullable=False),
+    Column("modified", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("first_seen", Moment, nullable=False),
+    Column("last_seen", Moment, nullable=False),
+    Column("changed_at", Moment, nullable=False),
+    Column("batches", JSON, nullable=False),
+    Column("mark", JSON, nullable=False),
+)
+
+alarm = Table(
+    "alarm",
+    metadata,
+    Column("alarm_id", Counter, primary_key=True, autoincrement=True),
+    Column("code", String(40), nullable=False),
+    Column("source", String(120), nullable=False),
+    Column("bureau", String(40), nullable=False),
+    Column("severity", String(12), nullable=False),
+    Column("opened_at", Moment, nullable=False),
+    Column("last_at", Moment, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("closed_at", Moment),
+    Column("message", Text, nullable=False),
+    Column("message_en", Text, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Column("told_at", Moment, nullable=False),
+    Index("ix_alarm_source_code", "source", "code"),
+    Index("ix_alarm_closed_at", "closed_at"),
+)
+
+notice = Table(
+    "notice",
+    metadata,
+    Column("event_id", String(40), primary_key=True),
+    Column("channel", String(80), primary_key=True),
+    Column("kind", String(12), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    Column("alarms", JSON, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_try", Moment, index=True),
+    Column("delivered_at", Moment),
+    Column("last_error", Text, nullable=False),
 )

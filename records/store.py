@@ -32,13 +32,19 @@ MOVES: dict[str, frozenset[str]] = {
     "refused": frozenset(),
 }
 UNFINISHED = ("received", "read", "judged")
-FIELDS = frozenset({"dataset", "layout", "encoding", "rules_hash", "rows", "results", "tables", "normalised", "error"})
+FIELDS = frozenset(
+    {"dataset", "layout", "encoding", "rules_hash", "rows", "results", "tables", "normalised", "error", "covers"}
+)
 TELLING = ("dataset", "layout", "encoding", "rules_hash", "rows", "results", "tables")
 
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
-    """What is remembered of one batch; ``sequence`` and ``recorded_at`` only once its publication began."""
+    """What is remembered of one batch; ``sequence`` and ``recorded_at`` only once its publication began.
+
+    ``covers`` tells by China day of the sample time: results read, results published, and the hours (bit h: a
+    published result begins in hour h); it is empty for data without a sample time.
+    """
 
     batch_id: str
     receipt_number: str
@@ -61,6 +67,8 @@ class BatchRecord:
     container_sha256: str | None
     submitted_by: str
     dataset_asked: str | None
+    layout_asked: str | None
+    covers: dict[str, list[int]]
     recorded_at: datetime | None
     sequence: int | None
 
@@ -151,7 +159,7 @@ class Records:
         submitted_by: str,
         rules_hash: str,
         dataset: str | None = None,
-        layout: str | None = None,
+        layout_asked: str | None = None,
         container_sha256: str | None = None,
     ) -> tuple[BatchRecord, bool]:
         """Take a file in and acknowledge it: when this returns, the receipt survives any crash.
@@ -164,7 +172,7 @@ class Records:
         (BatchRecord, bool)
             The batch, and whether it is a repeat.
         """
-        name = _storable(file_name)
+        name = storable(file_name)
         for _ in range(5):
             try:
                 with self.database.write() as connection:
@@ -185,7 +193,7 @@ class Records:
                         received_at=now,
                         dataset_asked=dataset or "",
                         dataset=dataset,
-                        layout=layout,
+                        layout_asked=layout_asked or "",
                         rules_hash=rules_hash,
                         container_sha256=container_sha256,
                         submitted_by=submitted_by,
@@ -224,12 +232,15 @@ class Records:
                 results={},
                 tables=[],
                 normalised=[],
+                covers={},
                 **values,
             )
         )
         connection.execute(insert(models.batch_state).values(batch_id=batch_id, state="received", at=now))
         told = ("sha256", "sm3", "bytes", "rules_hash", "dataset", "submitted_by", "container_sha256")
         payload = {name: values[name] for name in told if values[name] is not None}
+        if values["layout_asked"]:
+            payload["layout_asked"] = values["layout_asked"]
         payload["receipt"] = f"R{values['bureau']}-{day}-{number}"
         chain.append(connection, "received", now, values["bureau"], batch_id, payload)
         return batch_id
@@ -297,6 +308,14 @@ class Records:
         b = models.batch.c
         query = _batches().where(b.sha256 == sha256).order_by(b.received_at.desc(), b.attempt.desc())
         return self._read_batches(query if bureau is None else query.where(b.bureau == bureau))
+
+    def batches_between(self, since: datetime, until: datetime, submitted_by_prefix: str = "") -> list[BatchRecord]:
+        """List the batches received in ``[since, until)`` by whose name begins so, the oldest first."""
+        b = models.batch.c
+        query = _batches().where(b.received_at >= since, b.received_at < until).order_by(b.received_at, b.batch_id)
+        if submitted_by_prefix:
+            query = query.where(b.submitted_by.startswith(submitted_by_prefix, autoescape=True))
+        return self._read_batches(query)
 
     def unfinished(self) -> list[BatchRecord]:
         """List the batches a crash may have left on the road, the oldest first."""
@@ -528,7 +547,7 @@ class Records:
         return [word for word in said if word != "ok"] + keys
 
 
-def _storable(name: str) -> str:
+def storable(name: str) -> str:
     """Make a file name storable: undecodable bytes and NUL, which no database takes, become escapes."""
     return name.encode("utf-8", "backslashreplace").decode().replace("\0", "\\x00")
 
@@ -549,7 +568,9 @@ def _one(connection: Connection, number: str) -> Row[Any]:
 def _record(row: Row[Any]) -> BatchRecord:
     values = dict(row._mapping)
     del values["attempt"]
-    values["dataset_asked"] = values["dataset_asked"] or None
+    for asked in ("dataset_asked", "layout_asked"):
+        values[asked] = values[asked] or None
+    values["covers"] = values["covers"] or {}
     return BatchRecord(**values)
 
 

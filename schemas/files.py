@@ -295,3 +295,9 @@ class Row:
 def read_rows(path: Path, required: tuple[str, ...], optional: tuple[str, ...] = ()) -> list[Row]:
     """Read a CSV of facts as :class:`Row`; see :func:`read_csv`."""
     return [Row(path, line, cells) for line, cells in read_csv(path, required, optional)]
+
+
+def layout_files(folder: Path) -> list[Path]:
+    """Give the layouts of a folder of facts: every TOML but the bureau's own, its sources and ``_…``."""
+    others = ("bureau.toml", "sources.toml")
+    return sorted(p for p in folder.glob("*.toml") if p.name not in others and not p.name.startswith("_"))

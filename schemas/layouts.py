@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from schemas.files import SCHEMAS, MalformedFact, line_of, read_toml
+from schemas.files import SCHEMAS, MalformedFact, layout_files, line_of, read_toml
 from schemas.loaders import find_unit, parameters
 
 DATASETS = ("air", "water", "soil", "credit", "penalty", "experts")
@@ -276,10 +276,10 @@ def read_layout(path: Path, bureau: str | None = None) -> Layout:
     )
 
 
-def _layout_files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(p for p in folder.glob("*.toml") if p.name != "bureau.toml" and not p.name.startswith("_"))
+def layout_names(bureau: str, site: Path | None, root: Path = SCHEMAS) -> set[str]:
+    """Name the layouts a bureau may send, without reading them."""
+    folders = [root / "layouts", root / "bureaus" / bureau, *([site / bureau] if site is not None else [])]
+    return {path.stem for folder in folders for path in layout_files(folder)}
 
 
 @lru_cache(maxsize=8)
@@ -293,7 +293,7 @@ def layouts(bureau: str | None = None, site: Path | None = None) -> tuple[Layout
     folders.append((SCHEMAS / "layouts", None))
     found: dict[str, Layout] = {}
     for folder, owner in folders:
-        for path in _layout_files(folder):
+        for path in layout_files(folder):
             if path.stem not in found:
                 layout = read_layout(path, owner)
                 if bureau is None or not layout.senders or bureau in layout.senders:

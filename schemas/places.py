@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from schemas.files import SCHEMAS, MalformedFact, line_of, once, read_rows, read_toml
+from schemas.files import SCHEMAS, MalformedFact, layout_files, line_of, once, read_rows, read_toml
 from schemas.quantities import MEDIA
 from schemas.ratings import rating_schemes
 
@@ -127,15 +127,17 @@ _BUREAU_KEYS = {
     "issuers",
     "aliases",
     "source",
+    "sources",  # read by schemas/sources.py
 }
 
 
 def bureaus(site: Path | None = None, root: Path = SCHEMAS) -> dict[str, Bureau]:
     """Read every bureau, those of the site over the shipped ones: code → bureau."""
-    return _bureaus(site, root, _stamp(site), _stamp(root / "bureaus"))
+    return _bureaus(site, root, stamp(site), stamp(root / "bureaus"))
 
 
-def _stamp(folder: Path | None) -> tuple[tuple[str, int, int], ...]:
+def stamp(folder: Path | None) -> tuple[tuple[str, int, int], ...]:
+    """Name, time and size of the fact files one level down; what was read is remembered under it."""
     if folder is None or not folder.is_dir():
         return ()
     files = sorted(p for p in folder.glob("*/*") if p.suffix in (".toml", ".csv"))
@@ -150,7 +152,7 @@ def _bureaus(site: Path | None, root: Path, *_stamps: object) -> dict[str, Burea
         if folder is None or not folder.is_dir():
             continue
         for path in sorted(folder.glob("*/")):
-            stems = sorted(p.stem for p in path.glob("*.toml") if p.name != "bureau.toml" and p.name[0] != "_")
+            stems = [file.stem for file in layout_files(path)]
             own[path.name] = (*own.get(path.name, ()), *(s for s in stems if s not in own.get(path.name, ())))
             if (path / "bureau.toml").is_file():
                 found[path.name] = _bureau(path / "bureau.toml", root)
@@ -227,7 +229,7 @@ def stations(bureau: str | None = None, site: Path | None = None, root: Path = S
 
     One code may stand in several rows, each with its dates.
     """
-    every = _stations(site, root, _stamp(site), _stamp(root / "bureaus"))
+    every = _stations(site, root, stamp(site), stamp(root / "bureaus"))
     return every if bureau is None else tuple(station for station in every if station.bureau == bureau)
 
 

@@ -101,6 +101,7 @@ def receive(
     facts: str,
     limit: int,
     dataset: str | None = None,
+    layout: str | None = None,
     container: str | None = None,
 ) -> tuple[BatchRecord, bool]:
     """Keep one upload and acknowledge it.
@@ -121,6 +122,7 @@ def receive(
         submitted_by,
         facts,
         dataset=dataset,
+        layout_asked=layout,
         container_sha256=container,
     )
 

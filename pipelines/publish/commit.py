@@ -3,13 +3,15 @@
 A row whose key is not on record is added; one whose content differs closes the row on record and opens a new one;
 one with the same content is left alone. Publishers of one table take turns by a file lock, and where they share no
 file system by the log itself: a commit is only ever the very next version, else everything is read and decided again.
+The turns only spare work: a stopped process keeps its lock, so nobody waits for one longer than half a minute.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ATTEMPTS = 50
+TURN_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ def publish_table(
     recorded_at: datetime,
     lock_dir: Path,
     storage_options: dict[str, str] | None = None,
+    confirm: Callable[[], None] = lambda: None,
 ) -> Committed:
     """Bring a judged frame into its shared table, in one version; asked again, the same answer and no second effect.
 
@@ -63,6 +67,8 @@ def publish_table(
         time: it becomes history where a later one has spoken since.
     lock_dir : Path
         Folder for the lock files of this machine.
+    confirm : callable
+        Called when all is written and only the commit is missing; what it raises abandons the publication.
 
     Raises
     ------
@@ -80,7 +86,7 @@ def publish_table(
                 if done is not None:
                     return done
                 try:
-                    return _publish(shared, incoming, order, batch_id, recorded_at.astimezone(UTC))
+                    return _publish(shared, incoming, order, batch_id, recorded_at.astimezone(UTC), confirm)
                 except Overtaken:
                     continue
         except (OSError, pa.ArrowException) as error:
@@ -98,11 +104,17 @@ def publish_table(
 
 @contextmanager
 def _turn(lock_dir: Path, name: str) -> Iterator[None]:
-    """Wait for the turn of this process on a table; the system gives the lock back when a process dies."""
+    """Wait for the turn of this process on a table, but not for ever; the lock of a dead process is free."""
     lock_dir.mkdir(parents=True, exist_ok=True)
     handle = os.open(lock_dir / f"publish-{name}.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    until = time.monotonic() + TURN_SECONDS
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        while time.monotonic() < until:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                time.sleep(0.02)
         yield
     finally:
         os.close(handle)
@@ -121,7 +133,14 @@ def _already(shared: Shared, batch_id: str) -> Committed | None:
     )
 
 
-def _publish(shared: Shared, incoming: pa.Table, order: np.ndarray, batch_id: str, recorded_at: datetime) -> Committed:
+def _publish(
+    shared: Shared,
+    incoming: pa.Table,
+    order: np.ndarray,
+    batch_id: str,
+    recorded_at: datetime,
+    confirm: Callable[[], None],
+) -> Committed:
     size = incoming.num_rows
     opened = np.ones(size, dtype=bool)
     corrected = 0
@@ -142,7 +161,7 @@ def _publish(shared: Shared, incoming: pa.Table, order: np.ndarray, batch_id: st
     change = TableChange(shared.table.table, shared.version, added, corrected, size - added - corrected)
     if not added and not corrected:
         return Committed(change, (), ())
-    return _write(shared, incoming, order[opened[order]], stops, until, change, batch_id, recorded_at)
+    return _write(shared, incoming, order[opened[order]], stops, until, change, batch_id, recorded_at, confirm)
 
 
 def _meetings(shared: Shared, incoming: pa.Table, order: np.ndarray) -> Iterator[tuple[np.ndarray, list[LiveFile]]]:
@@ -202,6 +221,7 @@ def _write(
     change: TableChange,
     batch_id: str,
     recorded_at: datetime,
+    confirm: Callable[[], None],
 ) -> Committed:
     """Write the rows to open and the files in which rows close, then commit both as one version."""
     shared.sweep(batch_id)
@@ -241,16 +261,23 @@ def _write(
         shared.discard(paths)
         raise failed[0]
     notes = {
+        "batch_id": batch_id,
         "recorded_at": recorded_at.isoformat(),
         "added": change.added,
         "corrected": change.corrected,
         "unchanged": change.unchanged,
     }
     try:
+        confirm()
+    except BaseException:
+        shared.discard(paths)
+        raise
+    try:
         version = shared.commit(batch_id, written, removed, notes)
     except (Overtaken, OSError):
         shared.discard(paths)
         raise
+    shared.settle(version)
     return Committed(
         TableChange(change.table, version, change.added, change.corrected, change.unchanged),
         tuple(file for _, file in written),

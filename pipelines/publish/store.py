@@ -13,8 +13,10 @@ import re
 import tempfile
 import time
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +123,26 @@ class Shared:
         history = self.delta.history(missing) if missing > 0 else []
         return [(int(entry["version"]), entry) for entry in reversed(history) if "batch_id" in entry]
 
+    def newest_first(self) -> Iterator[dict[str, Any]]:
+        """Give what was noted on each commit, the newest first; the log is read no further than asked."""
+        given, looked = 0, 8
+        while given <= self.version:
+            entries = self.delta.history(looked)
+            yield from entries[given:]
+            given, looked = max(len(entries), looked), looked * 8
+
+    def has(self, batch_id: str) -> bool:
+        """Whether a batch made a version of the table."""
+        return self.delta.transaction_version(batch_id) is not None
+
+    def log_files(self) -> list[str]:
+        """List the lines and checkpoints of a local table's log up to the opened version, below its folder."""
+        assert self.folder is not None
+        names = sorted(path.name for path in (self.folder / "_delta_log").iterdir())
+        return [
+            f"_delta_log/{name}" for name in names if re.match(r"\d{20}\.", name) and int(name[:20]) <= self.version
+        ]
+
     # -- files ------------------------------------------------------------------------------------------------
 
     def local(self, path: str) -> Path:
@@ -164,7 +186,8 @@ class Shared:
             if self.folder is not None:
                 (self.folder / path).unlink(missing_ok=True)
             else:
-                self._bucket().delete_file(path)
+                with suppress(FileNotFoundError):
+                    self._bucket().delete_file(path)
 
     def sweep(self, batch_id: str) -> None:
         """Remove what an earlier, killed try of this batch left behind in a local folder."""
@@ -176,6 +199,12 @@ class Shared:
             if ours.fullmatch(found.name) and found.relative_to(self.folder).as_posix() not in live:
                 found.unlink(missing_ok=True)
 
+    def unused(self, retention: timedelta) -> list[str]:
+        """List data files that no version younger than the retention refers to, and what crashes left before it."""
+        hours = int(retention.total_seconds() // 3600)
+        found = sorted(self.delta.vacuum(hours, dry_run=True, enforce_retention_duration=False, full=True))
+        return [path for path in found if self.folder is None or (self.folder / path).exists()]  # some went before
+
     def _bucket(self) -> _Bucket:
         return _Bucket(self.address, self.options)
 
@@ -183,26 +212,37 @@ class Shared:
 
     def commit(
         self,
-        batch_id: str,
+        transaction: str,
         added: list[tuple[AddAction, DataFile]],
         removed: list[LiveFile],
         notes: Mapping[str, Any],
+        *,
+        changes: bool = True,
     ) -> int:
-        """Make the next version; exactly one after the opened one, or :class:`Overtaken`."""
+        """Make the next version; exactly one after the opened one, or :class:`Overtaken`.
+
+        Parameters
+        ----------
+        transaction : str
+            The commit happens once under this name: the batch of a publication.
+        changes : bool
+            Whether rows come or go; a compaction only lays the same rows into other files.
+        """
+        if self.folder is not None and not all(_whole(self.folder / file.path, file.bytes) for _, file in added):
+            raise Overtaken("files were swept while this process was stopped")
         version = self.version + 1
         now = int(time.time() * 1000)
-        actions: list[Any] = [action for action, _ in added]
+        actions: list[Any] = [replace(action, data_change=changes) for action, _ in added]
         for file in removed:
             values = {self.table.partition: file.partition} if self.table.partition else {}
-            actions.append(RemoveAction(file.path, True, now, file.bytes, values))
+            actions.append(RemoveAction(file.path, changes, now, file.bytes, values))
         metadata = {
             **notes,
-            "batch_id": batch_id,
             "files": [asdict(file) for _, file in added],
             "removed": [file.path for file in removed],
         }
         properties = CommitProperties(
-            custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(batch_id, version)]
+            custom_metadata=metadata, max_commit_retries=0, app_transactions=[Transaction(transaction, version)]
         )
         partition = [self.table.partition] if self.table.partition else []
         try:
@@ -213,13 +253,16 @@ class Shared:
             newest = open_table(self.table, self.address.rsplit("/", 1)[0], self.options)
             if newest is None or newest.version == self.version:
                 raise OSError(str(error)) from error
-            if newest.delta.transaction_version(batch_id) is None:
+            if newest.delta.transaction_version(transaction) is None:
                 raise Overtaken(str(error)) from error
+        return version
+
+    def settle(self, version: int) -> None:
+        """Bring a committed version to the disk; when that fails the version stands all the same."""
         if self.folder is not None:
             log = self.folder / "_delta_log"
             datafiles.flush(log / f"{version:020d}.json")
             datafiles.flush(log)
-        return version
 
 
 def _whole(path: Path, size: int) -> bool:
@@ -255,8 +298,10 @@ def address_of(table: str, tables_root: str) -> str:
     return f"{tables_root.rstrip('/')}/{table}"
 
 
-def open_table(table: Table, tables_root: str, storage_options: dict[str, str] | None = None) -> Shared | None:
-    """Open the newest version of a table, if there is one.
+def open_table(
+    table: Table, tables_root: str, storage_options: dict[str, str] | None = None, version: int | None = None
+) -> Shared | None:
+    """Open the newest version of a table (or the one asked for), if there is one.
 
     Raises
     ------
@@ -265,7 +310,7 @@ def open_table(table: Table, tables_root: str, storage_options: dict[str, str] |
     """
     address = address_of(table.table, tables_root)
     try:
-        delta = DeltaTable(address, storage_options=storage_options)
+        delta = DeltaTable(address, version=version, storage_options=storage_options)
     except TableNotFoundError:
         return None
     except (DeltaError, OSError) as error:
@@ -328,9 +373,13 @@ def tables_status(tables_root: str, storage_options: dict[str, str] | None = Non
     return [_status(table, open_table(table, tables_root, storage_options)) for table in tables().values()]
 
 
+def _last_publication(shared: Shared) -> dict[str, Any]:
+    return next((entry for entry in shared.newest_first() if "batch_id" in entry), {})
+
+
 def _status(table: Table, shared: Shared | None) -> dict[str, Any]:
     files = shared.files if shared is not None else []
-    newest = shared.delta.history(1)[0] if shared is not None else {}
+    newest = _last_publication(shared) if shared is not None else {}
     clock = next((c.name for c in table.columns if c.name in table.key and c.type in ("timestamp", "date")), None)
     low = [file.low[clock] for file in files if clock and file.low.get(clock) is not None]
     high = [file.high[clock] for file in files if clock and file.high.get(clock) is not None]

@@ -45,6 +45,34 @@ def publishable(verdict: Verdict, batch_id: str) -> pd.DataFrame:
     return pd.DataFrame(frame)
 
 
+def covers(verdict: Verdict) -> dict[str, list[int]]:
+    """Say which days a batch speaks of: what the timetable of a source is held against.
+
+    Returns
+    -------
+    dict of str to [int, int, int]
+        Day of China Standard Time → results read, results that may go out, and a mask of the hours in which one of
+        these begins (bit 0 is midnight). Empty for registers, whose rows have no sample time.
+    """
+    batch = verdict.batch
+    if not batch.layout.medium:
+        return {}
+    start = period_start(batch, np.arange(len(batch.results)))
+    out = np.zeros(len(start), dtype=bool)
+    out[verdict.positions] = True
+    dated = start != NOT_A_TIME
+    hours, out = (start[dated] + CST) // HOUR, out[dated]
+    found, place = np.unique(hours, return_inverse=True)
+    read, published = np.bincount(place, minlength=len(found)), np.bincount(place, weights=out, minlength=len(found))
+    told: dict[str, list[int]] = {}
+    for hour, came, went in zip(found.tolist(), read.tolist(), published.astype(int).tolist(), strict=True):
+        day = told.setdefault(str(np.datetime64(hour // 24, "D")), [0, 0, 0])
+        day[0] += came
+        day[1] += went
+        day[2] |= (went > 0) << (hour % 24)
+    return told
+
+
 def _take(column: pd.Series, positions: np.ndarray) -> pd.Categorical | np.ndarray:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return column.array.take(positions)  # type: ignore[return-value]

@@ -7,14 +7,17 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import text
+from sqlalchemy import MetaData, text
 
-from records.database import MIGRATIONS, Database, known_revisions
+from records.chain import verify_chain
+from records.database import MIGRATIONS, Database, known_revisions, make_engine
 from records.errors import BusyDatabase, NewDatabase, NoDatabase, OldDatabase, UnsafeDatabase
-from records.models import metadata
+from records.models import metadata, write_time
 from records.store import Records
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -72,6 +75,39 @@ def test_processes_opening_first_at_once_make_one_database(database_url):
     command = [sys.executable, "-c", code, database_url]
     started = [subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert [process.communicate()[0].strip() for process in started] == ["0"] * 4
+
+
+def test_a_database_of_the_first_edition_is_brought_up_to_date_with_what_is_in_it(database_url, now):
+    """The rows were written by the first edition's columns; they stay, and the program goes on with them."""
+    engine = make_engine(database_url)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        tables = MetaData()
+        tables.reflect(connection, only=["batch", "batch_state", "event", "chain_head"])
+        at = now if connection.dialect.name == "postgresql" else write_time(now)
+        old = {
+            "batch_id": "b-20260401-000000000001", "receipt_number": "Rbeibei-20260401-A", "bureau": "beibei",
+            "file_name": "空气.csv", "sha256": "1" * 64, "sm3": "2" * 64, "bytes": 8, "received_at": at,
+            "state": "received", "dataset_asked": "", "attempt": 1, "rules_hash": "sha256:one", "rows": {},
+            "results": {}, "tables": [], "normalised": [], "submitted_by": "op-1",
+        }  # fmt: skip
+        connection.execute(tables.tables["batch"].insert().values(old))
+        connection.execute(
+            tables.tables["batch_state"].insert().values(batch_id=old["batch_id"], state="received", at=at)
+        )
+    engine.dispose()
+    with pytest.raises(OldDatabase, match="gongzhi init"):
+        Records.open(database_url)
+    with Records.open(database_url, create=True) as records:
+        (batch,) = records.batches()
+        assert (batch.batch_id, batch.file_name, batch.received_at) == (old["batch_id"], "空气.csv", now)
+        assert (batch.layout_asked, batch.covers) == (None, {})
+        assert [change.state for change in records.states(batch.batch_id)] == ["received"]
+        assert records.advance(batch.batch_id, "read", now, covers={"2026-04-01": [1, 1, 1]}).state == "read"
+        assert records.integrity() == [] and verify_chain(records).ok
 
 
 def test_a_failed_write_leaves_nothing(records):

@@ -70,6 +70,38 @@ def test_a_file_refused_as_another_dataset_is_tried_again(records, hand_in, now)
     assert hand_in("1414A,35", dataset="air") == (records.batch(right.batch_id), True)
 
 
+def test_the_layout_asked_for_is_kept_beside_the_layout_found(records, hand_in, now):
+    batch, _ = hand_in("1414A,35", layout_asked="air_hourly")
+    assert (batch.layout_asked, batch.layout) == ("air_hourly", None)
+    read = records.advance(batch.batch_id, "read", now, layout="air_template")
+    assert (read.layout_asked, read.layout) == ("air_hourly", "air_template")
+    assert '"layout_asked":"air_hourly"' in records.events()[0].payload
+    assert hand_in("1414A,35", layout_asked="water") == (read, True), "the same bytes are a repeat"
+    assert hand_in("else")[0].layout_asked is None
+
+
+def test_what_a_batch_covers_is_kept(records, hand_in, judged, now):
+    assert hand_in("else")[0].covers == {}
+    batch = judged()
+    covers = {"2026-03-31": [24, 23, (1 << 24) - 1], "2026-04-01": [1, 0, 0]}
+    records.begin_publication(batch.batch_id, now)
+    assert records.finish_publication(batch.batch_id, [], [], now, covers=covers).covers == covers
+    assert records.batch(batch.batch_id).covers == covers
+
+
+def test_batches_are_found_by_when_they_came_and_who_brought_them(records, now):
+    def take(number: int, by: str) -> str:
+        at = now + number * MINUTE
+        return records.receive("beibei", "a.csv", f"{number:064}", "0" * 64, 1, at, by, "r")[0].batch_id
+
+    names = ["night:beibei/air", "op-1", "night:beibei/water", "night_beibei/air"]
+    came = [take(number, by) for number, by in enumerate(names)]
+    assert [batch.batch_id for batch in records.batches_between(now, now + 2 * MINUTE)] == came[:2]
+    found = records.batches_between(now, now + 9 * MINUTE, "night:beibei/")
+    assert [batch.batch_id for batch in found] == [came[0], came[2]]
+    assert len(records.batches_between(now, now + 9 * MINUTE, "night_")) == 1
+
+
 def test_a_hundred_repeats_at_once_make_one_batch(records, hand_in):
     with ThreadPoolExecutor(16) as pool:
         answers = list(pool.map(lambda _: hand_in("1414A,35"), range(100)))
