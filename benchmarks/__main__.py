@@ -22,16 +22,16 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks import cases, nights
+from benchmarks import cases, lookups, nights
 from benchmarks.cases import NOT_QUICK, Bench, ratios
 from benchmarks.measure import ROOT, Figure
 
-CASES = cases.CASES | nights.CASES
+CASES = cases.CASES | nights.CASES | lookups.CASES
 RATIOS = cases.RATIOS + nights.RATIOS
 OUTPUT = ROOT / "bench-out"
 PACKAGES = (
     "gongzhi", "pandas", "numpy", "pyarrow", "great-expectations", "deltalake", "duckdb", "polars", "python-calamine",
-    "SQLAlchemy", "frictionless", "pandera",
+    "SQLAlchemy", "frictionless", "pandera", "tantivy", "rapidfuzz",
 )  # fmt: skip
 
 

@@ -49,7 +49,9 @@ CHINA = timezone(timedelta(hours=8))
 STAMP = "%Y-%m-%dT%H%M%S"
 STEADY = ("uploads", "batches")
 """Folders of a home whose files are written once."""
-READ = ("bureaus", "catalogue", "checkpoints", "keys", "nights")
+CREDIT = tuple(f"credit/{name}" for name in ("crosswalks", "draws", "screenings", "slips"))
+"""What the credit register keeps; the register itself is built from the tables again."""
+READ = ("bureaus", "catalogue", "checkpoints", "keys", "nights", *CREDIT)
 """Folders whose files may change: they are read every time."""
 RECORDS = "records.db"
 DAILY, WEEKLY, MONTHLY = 7, 5, 12

@@ -413,13 +413,13 @@ def changes(
 
 @app.command(
     help=say(
-        "核验：receipt 文件、chain 证据链、tables 数据文件；不带参数则核验全部",
-        "verify a receipt FILE, the chain, the tables; all without arguments",
+        "核验：receipt 回执、slip 查询单、chain 证据链、tables 数据文件；不带参数则核验后两项",
+        "verify a receipt or slip FILE, the chain, the tables; the last two without arguments",
     )
 )
 def verify(
-    what: Annotated[str | None, typer.Argument(help="receipt | chain | tables")] = None,
-    file: Annotated[Path | None, typer.Argument(help=say("回执文件", "receipt file"))] = None,
+    what: Annotated[str | None, typer.Argument(help="receipt | slip | chain | tables")] = None,
+    file: Annotated[Path | None, typer.Argument(help=say("回执或查询单文件", "receipt or slip file"))] = None,
     upload: Annotated[
         Path | None, typer.Option("--file", help=say("回执所指的原文件", "the file the receipt is for"))
     ] = None,
@@ -430,18 +430,26 @@ def verify(
 
     Example: gongzhi verify receipt receipt.json --file air.csv
     """
-    from portal.verifying import verify_receipt_file, verify_records
+    from portal.verifying import verify_receipt_file, verify_records, verify_slip_file
 
     if what == "receipt":
         if file is None:
             stop(Exit.USE, "请给出回执文件", "name the receipt file")
         places = read_settings().places(home)
         ok, lines = verify_receipt_file(file, upload, places)
+    elif what == "slip":
+        if file is None:
+            stop(Exit.USE, "请给出查询单文件（.json）", "name the slip file (.json)")
+        ok, lines = verify_slip_file(file, read_settings().places(home), now())
     elif what in (None, "chain", "tables"):
         with records_of(home) as (places_, records):
             ok, lines = verify_records(places_, records, what)
     else:
-        stop(Exit.USE, f"不能核验“{what}”：receipt、chain、tables", f"cannot verify {what!r}: receipt, chain, tables")
+        stop(
+            Exit.USE,
+            f"不能核验“{what}”：receipt、slip、chain、tables",
+            f"cannot verify {what!r}: receipt, slip, chain, tables",
+        )
     if as_json:
         data(json.dumps({"ok": ok, "report": lines}, ensure_ascii=False))
     else:
@@ -584,7 +592,9 @@ def waive(
         words(say(f"豁免 {made.id} 已登记", f"waiver {made.id} kept"))
 
 
-import portal.cli_night  # noqa: E402, F401  (its commands are registered on app; it needs what stands above)
+import portal.cli_night  # noqa: E402, I001  (commands are registered on app; they need what stands above)
+import portal.cli_credit  # noqa: E402
+import portal.cli_lists  # noqa: E402, F401
 
 WRONG_USE = (
     "query-refused",
@@ -594,6 +604,9 @@ WRONG_USE = (
     "unknown-batch",
     "incomplete-waiver",
     "wrong-setting",
+    "unknown-purpose",
+    "incomplete-request",
+    "incomplete-message",
 )
 """Codes of errors that the person at the keyboard made."""
 
@@ -610,15 +623,17 @@ def main() -> None:
 
 def _explain(error: Exception) -> Exit:
     """Say what went wrong in one line; the trace follows only where the fault is ours."""
+    from credit_registry.errors import DamagedRegister, DamagedTable, NoRegister, RegistryError
     from pipelines.errors import PublishError, RoadError
     from records.errors import RecordsError
     from schemas.files import MalformedFact
 
-    if isinstance(error, RoadError | RecordsError):
+    broken = (PublishError, RecordsError, DamagedRegister, DamagedTable, NoRegister)
+    if isinstance(error, RoadError | RecordsError | RegistryError):
         words(error.message if LANGUAGE == "zh" else error.message_en)
         if error.code in WRONG_USE:
             return Exit.USE
-        return Exit.BROKEN if isinstance(error, PublishError | RecordsError) else Exit.REFUSED
+        return Exit.BROKEN if isinstance(error, broken) else Exit.REFUSED
     if isinstance(error, MalformedFact):
         words(say(f"事实文件有误：{error}", f"malformed fact: {error}"))
         return Exit.BROKEN

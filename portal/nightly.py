@@ -87,7 +87,7 @@ def night_of(
             stopping=stopping,
             channels=[channel.name for channel in channels_of(places)],
             backups=settings.backups,
-            told=lambda summary: write_page(places, records, found, summary, clock()),
+            told=lambda summary: after_run(places, records, found, summary, clock()),
         )
 
 
@@ -104,6 +104,16 @@ def secret_of_source(name: str, settings: NightSettings) -> Secret:
             f"there is no secret named {name}: put it into {settings.secrets} or the environment",
         )
     return found
+
+
+def after_run(
+    places: Places, records: Records, found: dict[str, Source], summary: dict[str, Any], now: datetime
+) -> None:
+    """Bring the credit register up to what the run published, and write the page of the day."""
+    from portal.credit import refresh_after_night
+
+    refresh_after_night(places, now)
+    write_page(places, records, found, summary, now)
 
 
 def write_page(

@@ -69,6 +69,21 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
 
 
 @dataclass(frozen=True, slots=True)
+class CreditSettings:
+    """Who asks the credit register, where a command does not say it; blank where the environment does not either."""
+
+    unit: str
+    certificate: str
+    purpose: str
+
+
+def read_credit_settings(environment: Mapping[str, str] | None = None) -> CreditSettings:
+    """Read ``GONGZHI_UNIT``, ``GONGZHI_CERTIFICATE`` and ``GONGZHI_PURPOSE``."""
+    env = os.environ if environment is None else environment
+    return CreditSettings(*(env.get(f"GONGZHI_{name}") or "" for name in ("UNIT", "CERTIFICATE", "PURPOSE")))
+
+
+@dataclass(frozen=True, slots=True)
 class NightSettings:
     """What the night needs to know; ``at`` is China time, ``bind`` is None where there is no health address."""
 

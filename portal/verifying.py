@@ -33,6 +33,29 @@ def verify_receipt_file(file: Path, upload: Path | None, places: Places | None) 
     return report.ok, [say(report.reason_zh, report.reason_en)]
 
 
+def verify_slip_file(file: Path, places: Places | None, now: datetime) -> tuple[bool, list[str]]:
+    """Check a query slip off line; with a home, against its keys and whether what it shows is still so.
+
+    What has changed is counted, not told: who wants to know it asks again, and leaves a trace.
+    """
+    from portal.credit import desk_of
+    from portal.credit_lists import check_slip, keys_of
+    from records.store import Records
+
+    if not file.is_file():
+        return False, [say(f"没有文件 {file}", f"there is no file {file}")]
+    if places is None or not places.home.is_dir():
+        check = check_slip(file, None, None, now)
+    else:
+        with Records.open(places.database_url) as records, desk_of(places, records, now) as desk:
+            check = check_slip(file, keys_of(places.keys), desk, now)
+    lines = [say(check.message, check.message_en)]
+    if check.changes:
+        count = len(check.changes)
+        lines.append(say(f"有 {count} 处变化，请重新查询", f"{count} things changed; ask again"))
+    return check.status == "valid", lines
+
+
 def verify_records(places: Places, records: Records, what: str | None) -> tuple[bool, list[str]]:
     """Check the chain, the tables, or both."""
     ok, lines = True, []

@@ -12,6 +12,7 @@
     ├── UnknownBatch      no batch has this number
     ├── IllegalState      the batch cannot go from its state to the one asked for
     ├── IncompleteWaiver  a waiver or release lacks its reason, or its times do not fit
+    ├── IncompleteMessage a message on a credit record, or an access to one, lacks who, what or why
     ├── LeaseLost         another process took the work over; this one must not write any more
     └── KeyTrouble        a signing key is missing, damaged or readable by others
 """
@@ -92,6 +93,12 @@ class IncompleteWaiver(RecordsError):
     """A waiver or release lacks its reason, or its times do not fit."""
 
     code = "incomplete-waiver"
+
+
+class IncompleteMessage(RecordsError):
+    """A message on a credit record, or an access to one, lacks who, what or why."""
+
+    code = "incomplete-message"
 
 
 class LeaseLost(RecordsError):

@@ -15,6 +15,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Date,
     Float,
     ForeignKey,
     Index,
@@ -378,4 +379,48 @@ notice = Table(
     Column("next_try", Moment, index=True),
     Column("delivered_at", Moment),
     Column("last_error", Text, nullable=False),
+)
+
+credit_message = Table(
+    "credit_message",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("message_id", String(40), nullable=False, unique=True),
+    Column("kind", String(20), nullable=False),
+    Column("bureau", String(40), nullable=False),
+    Column("uscc", Text, nullable=False, index=True),
+    Column("target", String(12), nullable=False),
+    Column("key", Text, nullable=False),
+    Column("effective", Date, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("author", String(120), nullable=False),
+    Column("made_at", Moment, nullable=False),
+)
+
+access = Table(
+    "access",
+    metadata,
+    Column("id", Counter, primary_key=True, autoincrement=True),
+    Column("access_id", String(40), nullable=False, unique=True),
+    Column("at", Moment, nullable=False, index=True),
+    Column("user", Text, nullable=False),
+    Column("unit", Text, nullable=False),
+    Column("certificate", Text, nullable=False),
+    Column("purpose", String(40), nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("kind", String(12), nullable=False),
+    Column("asked", Text, nullable=False),
+    Column("uscc", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("count", Integer, nullable=False),
+    Index("ix_access_user_at", "user", "at"),
+)
+
+access_owner = Table(
+    "access_owner",
+    metadata,
+    Column("bureau", String(40), primary_key=True),
+    Column("access_id", ForeignKey("access.access_id"), primary_key=True, index=True),
 )
