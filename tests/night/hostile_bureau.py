@@ -1,9 +1,9 @@
 """What a bureau publishes at the one source of a trouble, decently served by a server of its own until a night is not.
 
-A night brings the day before. Water comes in three files of a section each (``listing``) or in one file that grows
-(``file``); air comes as six results an hour from an API with numbered pages and a total (``page``) or links to the next
-page (``next``). The slot of a source is the minute of its water or the hour of its air, so that no two of them publish
-the same.
+The first two nights bring the day before. Water comes in files of a section each (``listing``), one in the first night
+and three in the second, or in one file that grows (``file``); air comes as six results an hour from an API with
+numbered pages and a total (``page``) or links to the next page (``next``). The slot of a source is the minute of its
+water or the hour of its air, so that no two of them publish the same. Most sources begin in the second night.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from tests.partner.server import Behaviour
 CHINA = timezone(timedelta(hours=8))
 FIRST = date(2026, 4, 6)
 """The first day, a Monday: none of the nights is that of the weekly compare."""
-NIGHTS = 3
+NIGHTS, DAYS = 3, 2
+"""After the night of the trouble no more days come: what comes in the last one was missed."""
 SECTIONS = ("1", "2", "3")
 FACTORS = (("PM2.5", "μg/m3"), ("PM10", "μg/m3"), ("SO2", "μg/m3"), ("NO2", "μg/m3"), ("CO", "mg/m3"), ("O3", "μg/m3"))
 PAGE = 4
@@ -45,6 +46,10 @@ def day_of(night: int) -> date:
     return FIRST + timedelta(days=night)
 
 
+def sections(night: int) -> tuple[str, ...]:
+    return SECTIONS if night else SECTIONS[:1]
+
+
 def water(lines: Iterable[str]) -> bytes:
     return "\n".join([WATER, *lines, ""]).encode()
 
@@ -60,7 +65,7 @@ def air(night: int, hour: int) -> list[str]:
     return [
         json.dumps(
             {"站点编码": "1878A", "站点名称": "富乐山", "监测时间": f"{day_of(night)} {hour:02}:00", "因子": factor,
-             "数值": (night + 1) * (number + 1), "单位": unit},
+             "数值": 5 + (7 * hour + 11 * number + 3 * night) % 19, "单位": unit},
             ensure_ascii=False,
         )
         for number, (factor, unit) in enumerate(FACTORS)
@@ -88,17 +93,23 @@ def number_of(talk: Talk) -> int:
     return int(dict(parse_qsl(talk.request.query)).get("page", "1"))
 
 
-def pages(rows: Sequence[str], more: int = 0, slips: int = 0) -> Behaviour:
-    """All pages; the total says so many more, and in the first readings the order slips by one after the first page."""
+def pages(rows: Sequence[str], more: int = 0, slips: int = 0, slow_total: bool = False) -> Behaviour:
+    """All pages; the total says so many more, or one less on the very first page.
+
+    In the first readings, as many as it ``slips``, the order changes after a page: one item comes twice, one not at all.
+    """
     readings = 0
 
     def behave(talk: Talk) -> None:
         nonlocal readings
         number = number_of(talk)
         readings += number == 1
-        start = (number - 1) * PAGE - (number > 1 and readings <= slips)
-        following = f"/api?page={number + 1}" if start + PAGE < len(rows) else ""
-        page(rows[start : start + PAGE], len(rows) + more, following)(talk)
+        start, end = (number - 1) * PAGE, number * PAGE
+        found = rows[start:end]
+        if number > 1 and readings <= slips:
+            found = [rows[start - 1], *found[1:]]
+        total = len(rows) + more - (slow_total and readings == number == 1)
+        page(found, total, f"/api?page={number + 1}" if end < len(rows) else "")(talk)
 
     return behave
 
@@ -129,6 +140,8 @@ class Bureau:
     kind: str
     partner: Partner
     tls: Turncoat | None = None
+    first: int = 0
+    """The night in which the source begins."""
     night: int = 0
     elsewhere: dict[str, str | None] = field(default_factory=dict)
     """Where its name leads in the place of this machine; None: nowhere."""
@@ -136,6 +149,10 @@ class Bureau:
     @property
     def key(self) -> str:
         return f"mianyang/try{self.number:02}"
+
+    def nights(self) -> range:
+        """The nights whose data is out."""
+        return range(self.first, self.night + 1)
 
     def lines(self, section: str, night: int) -> list[str]:
         return [line(f"MYW0{section}", night, self.slot)]
@@ -148,19 +165,19 @@ class Bureau:
         """The file of a section of the newest night, or the one that grows."""
         if section:
             return water(self.lines(section, self.night))
-        return water(one for night in range(self.night + 1) for two in SECTIONS for one in self.lines(two, night))
+        return water(one for night in self.nights() for two in sections(night) for one in self.lines(two, night))
 
     def items(self) -> list[str]:
-        return [item for night in range(self.night + 1) for item in air(night, self.slot)]
+        return [item for night in self.nights() for item in air(night, self.slot)]
 
     def serve(self, night: int) -> None:
         """Put in place what is out by then, and be decent."""
-        self.night = night
+        self.night = min(night, DAYS - 1)
         self.elsewhere.clear()
         if self.tls:
             self.tls.shown = self.tls.good
         if self.kind == "listing":
-            for section in SECTIONS:
+            for section in sections(self.night):
                 self.partner.script(self.name(section), document(self.body(section)))
             self.partner.script("/try/", self.index())
         elif self.kind == "file":
@@ -170,7 +187,7 @@ class Bureau:
 
     def index(self) -> Behaviour:
         return listing(
-            f"{day_of(night):%Y%m%d}-{section}.csv" for night in range(self.night + 1) for section in SECTIONS
+            f"{day_of(night):%Y%m%d}-{section}.csv" for night in self.nights() for section in sections(night)
         )
 
     @property

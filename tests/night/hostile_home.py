@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from hostile_bureau import CHINA, KINDS, PAGING, Bureau, day_of
+from hostile_bureau import CHINA, DAYS, KINDS, PAGING, Bureau, day_of
 from hostile_troubles import KEY_OF_SOURCE, Trouble
 
 from pipelines.intake.fetch import Secret
@@ -50,6 +50,7 @@ source = "a test"
 every = "day"
 by = "{by}"
 since = {since}
+until = {until}
 """
 
 Row = tuple[tuple[str, Any], ...]
@@ -126,11 +127,11 @@ def home_in(folder: Path) -> Iterator[Home]:
         yield Home(road, clock)
 
 
-def declaration(bureau: Bureau, trouble: Trouble, ca: bool) -> str:
+def declaration(bureau: Bureau, trouble: Trouble) -> str:
     kind = KINDS[bureau.kind].format(url=bureau.partner.url(""))
     return SOURCE.format(
         name=bureau.key.partition("/")[2], kind=kind, paging=PAGING.get(bureau.kind, ""), by=trouble.by,
-        since=day_of(0), more='credentials = "canary"' + f'\nca = "{bureau.number}.pem"' * ca,
+        since=day_of(bureau.first), until=day_of(DAYS - 1), more='credentials = "canary"' + f'\nca = "{bureau.number}.pem"' * trouble.tls,
     )  # fmt: skip
 
 
