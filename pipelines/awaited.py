@@ -39,6 +39,7 @@ class DueState:
     refused: bool = False
     """It came, but nothing of it was accepted."""
     results: int = 0
+    """What the source has of it; what was sent again, corrected or within a longer answer, counts once."""
 
     def as_json(self) -> dict[str, object]:
         """Give one entry of ``dues``."""
@@ -66,8 +67,8 @@ def ended(due: Due) -> datetime:
     return datetime.combine(due.last + DAY, time(0), CHINA).astimezone(UTC)
 
 
-def follow(awaited: Sequence[Due], batches: Sequence[BatchRecord], now: datetime) -> list[DueState]:
-    """Say what became of each due; both are in the order of time."""
+def follow(awaited: Sequence[Due], batches: Sequence[BatchRecord], now: datetime, kind: str) -> list[DueState]:
+    """Say what became of each due of a source of this kind; dues and batches are in the order of time."""
     hourly = any(due.hour is not None for due in awaited)
     by_day: dict[str, list[BatchRecord]] = {}
     undated = []
@@ -76,29 +77,42 @@ def follow(awaited: Sequence[Due], batches: Sequence[BatchRecord], now: datetime
             undated.append(batch)
         for day in batch.covers:
             by_day.setdefault(day, []).append(batch)
-    states = [_of_dated(due, by_day, now) for due in awaited]
+    states = [_of_dated(due, by_day, now, kind in ("api", "file")) for due in awaited]
     return _place_undated(states, undated)
 
 
-def _of_dated(due: Due, by_day: dict[str, list[BatchRecord]], now: datetime) -> DueState:
+def _of_dated(due: Due, by_day: dict[str, list[BatchRecord]], now: datetime, again: bool) -> DueState:
+    """Say what became of a due; ``again``: each answer of the source holds what earlier ones held."""
     found: dict[str, BatchRecord] = {}
     read = published = 0
     for day in _days(due):
+        told: list[tuple[str, int, int]] = []
         for batch in by_day.get(day, ()):
             came, went, mask = batch.covers[day]
             if due.hour is not None:
                 if not mask >> due.hour & 1:
                     continue
-                came //= mask.bit_count()
+                came, mask = came // mask.bit_count(), 1 << due.hour
             if came:
                 found[batch.batch_id] = batch
-                read += came
+                told.append((batch.file_name, came, mask))
                 published += went if batch.state == "published" else 0
+        read += _once(told) if again else sum({name: came for name, came, _ in told}.values())
     over = ended(due)
     if not found:
         return DueState(due.period, due.at, over, "pending" if due.at > now else "missing")
     first = min(found.values(), key=lambda batch: (batch.received_at, batch.batch_id))
     return _brought(DueState(due.period, due.at, over, "", refused=not published, results=read), first)
+
+
+def _once(told: Sequence[tuple[str, int, int]]) -> int:
+    """Count the results of a day that several answers hold: each hour by the fullest of them."""
+    hours: dict[int, float] = {}
+    for _, came, mask in told:
+        for hour in range(24):
+            if mask >> hour & 1:
+                hours[hour] = max(hours.get(hour, 0.0), came / mask.bit_count())
+    return max([round(sum(hours.values())), *(came for _, came, _ in told)])
 
 
 def _days(due: Due) -> Iterable[str]:

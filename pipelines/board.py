@@ -107,7 +107,7 @@ def board(records: Records, found: Mapping[str, Source], since: date, until: dat
     cells: list[Cell] = []
     newest: dict[str, DueState] = {}
     for key, source in found.items():
-        states = follow(awaited[key], came[key], now)
+        states = follow(awaited[key], came[key], now, source.kind)
         past = [due for due in states if due.at <= now]
         if past:
             newest[key] = past[-1]

@@ -74,6 +74,14 @@ class Night:
     told: Callable[[dict[str, Any]], None] = field(default=lambda summary: None)
     """Called at the end of a run with its summary: pages and messages are the portal's."""
 
+    def __post_init__(self) -> None:
+        self.road.progress = self.check
+
+    def check(self, step: str = "") -> None:
+        """Leave at a safe point when the service stops: between two files, and between two steps of one."""
+        if self.stopping():
+            raise Stopped
+
     @property
     def records(self) -> Records:
         """The records, fenced by the lease of the run."""
@@ -262,8 +270,7 @@ def _walk_as_they_come(
                 pool.submit(bring, tally, number)
             waiting = len(todo)
             while waiting:
-                if night.stopping():
-                    raise Stopped
+                night.check()
                 try:
                     tally, what = inbox.get(timeout=0.2)
                 except Empty:

@@ -186,7 +186,7 @@ def lacking(records: Records, chosen: Sequence[Source], first: date, last: date)
 
 def _lacks(source: Source, batches: Sequence[BatchRecord], first: date, last: date, now: datetime) -> bool:
     if source.timetable is not None:
-        states = follow(periods_of(source.timetable, first, last), batches, now)
+        states = follow(periods_of(source.timetable, first, last), batches, now, source.kind)
         return any(due.batch_id is None or due.refused for due in states)
     there = {day for batch in batches if batch.state == "published" for day, told in batch.covers.items() if told[1]}
     days = {(first + timedelta(days=n)).isoformat() for n in range((last - first).days + 1)}

@@ -22,7 +22,7 @@ from month_plan import (
     trouble_by_chance,
     water_file,
     week_file,
-)  # fmt: skip
+)
 
 FIRST, LAST = date(2026, 2, 20), date(2026, 3, 22)
 SEED = 20260220
@@ -43,7 +43,7 @@ def month() -> tuple[Plan, list[str]]:
     _daily_files(plan)
     _servers(plan)
     _other_sources(plan)
-    free = [*plan.days()[:3], *(february(27) + n * DAY for n in range(7)), march(16)]
+    free = [*plan.days()[:3], *(february(27) + n * DAY for n in range(5)), march(16)]
     return plan, trouble_by_chance(plan, Random(SEED), WATER, free, 0.6)
 
 
@@ -156,7 +156,7 @@ ALARMS: list[tuple[str, str, str, str | None]] = [
     ("disabled", WATER, "03-08 18:21", "03-10 18:21"),
     ("reset", WATER, "03-13 02:01", "03-15 02:01"),
     ("circuit-open", WATER, "03-14 10:21", "03-15 02:01"),
-    ("disabled", SOIL, "03-20 08:00", None),
+    ("disabled", SOIL, "03-18 18:21", None),
     ("no-rows", API, "03-04 02:01", "03-12 02:01"),
     ("missing", API, "03-05 02:01", "03-12 02:01"),
     ("stale", API, "03-04 18:21", "03-05 02:01"),

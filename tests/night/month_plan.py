@@ -27,6 +27,7 @@ class Spec:
     by: str = "06:00"
     day: int | None = None
     least: int = 0
+    most: int = 0
     stale_hours: float = 0.0
     pull: str = "night"
 
@@ -42,12 +43,12 @@ class Spec:
 SPECS = {
     one.key: one
     for one in (
-        Spec("mianyang/air", "listing", "air", "day", least=12, stale_hours=60.0),
+        Spec("mianyang/air", "listing", "air", "day", least=12, most=16, stale_hours=60.0),
         Spec("mianyang/water", "file", "water", "week", "12:00", day=2),
         Spec("mianyang/credit", "listing", "credit", "month", "12:00", day=10),
         Spec("mianyang/files", "listing", "soil"),
         Spec("mianyang/inbox", "folder", pull="hour"),
-        Spec("beibei/air", "api", "air", "hour", "00:20", stale_hours=36.0),
+        Spec("beibei/air", "api", "air", "hour", "00:20", least=1, most=1, stale_hours=36.0),
         Spec("beibei/water", "listing", "water", "day"),
         Spec("beibei/soil", "listing", "soil", "month", "12:00", day=5),
         Spec("beibei/inbox", "folder", pull="hour"),
@@ -306,7 +307,7 @@ def trouble_by_chance(plan: Plan, dice: Random, source: str, days: Sequence[date
         states = {
             "missing": [],
             "hours late": [make(day, due + dice.randint(6, 20) * HOUR)],
-            "days late": [make(day, due + dice.randint(1, 6) * DAY + dice.randint(0, 20) * HOUR)],
+            "days late": [make(day, due + dice.randint(1, 3) * DAY + dice.randint(0, 20) * HOUR)],
             "corrected": [make(day, due, "wrong"), make(day, due + dice.randint(2, 60) * HOUR)],
             "blank": [make(day, due, "blank")],
             "wild": [make(day, due, "wild")],

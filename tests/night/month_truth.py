@@ -45,6 +45,11 @@ class Came:
     told: dict[tuple[date, int | None], tuple[int, int]]
     """Day, and hour where it matters: results read and passed."""
     of: date | None
+    name: str = ""
+    """Of the file; the API gives one thing."""
+
+
+Told = dict[tuple[date, int | None], list[tuple[Came, tuple[int, int]]]]
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,8 @@ class Alarm:
     opened: datetime
     count: int = 0
     closed: datetime | None = None
+    told: list[datetime] = field(default_factory=list)
+    """When it was told: at the opening, and again each day it lasts."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ class Truth:
 
     plan: Plan
     came: dict[str, list[Came]] = field(default_factory=lambda: defaultdict(list))
+    told: dict[str, Told] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    """The same by what they tell of."""
     visits: list[Visit] = field(default_factory=list)
     alarms: list[Alarm] = field(default_factory=list)
     known: dict[str, dict[str, bytes]] = field(default_factory=lambda: defaultdict(dict))
@@ -138,7 +147,7 @@ class Truth:
             if len(row) >= 5 and now - row[0].at < 6 * HOUR:
                 self.visits.append(Visit(now, key, "skipped", "circuit-open"))
             else:
-                self.visits.append(self._look(spec, now))
+                self.visits.append(self._look(spec, now, run.job == "night" and now.isoweekday() == 7))
         self._judge(now)
 
     def _awaited(self, now: datetime) -> set[str]:
@@ -159,20 +168,22 @@ class Truth:
                 found.append(visit)
         return found
 
-    def _look(self, spec: Spec, now: datetime) -> Visit:
+    def _look(self, spec: Spec, now: datetime, compare: bool) -> Visit:
+        """Visit a source; on Sunday's night all that is not old is compared."""
         how = self.plan.outage(spec.key, now)
         if how in CODES:
             code = CODES[how]
             return Visit(now, spec.key, "failed", code if isinstance(code, str) else code[spec.kind])
         skew = None if spec.kind == "folder" else self.plan.skew(spec.bureau, now)
         if spec.kind == "api":
-            return Visit(now, spec.key, self._look_at_rows(spec, now, how == "empty"), "", skew)
+            return Visit(now, spec.key, self._look_at_rows(spec, now, how == "empty", compare), "", skew)
         listed, known, brought = self.plan.listed(spec.key, now), self.known[spec.key], False
         for name, file in listed.items():
             if known.get(name) != file.body:
                 known[name], brought = file.body, True
                 self._take_file(spec, file, now)
-        state = "new" if brought else "unchanged" if listed or spec.kind == "file" else "empty"
+        # nothing lies in a watched folder on most days: that is declared to be fine
+        state = "new" if brought else "unchanged" if listed or spec.kind in ("file", "folder") else "empty"
         return Visit(now, spec.key, state, "", skew)
 
     def _take_file(self, spec: Spec, file: File, now: datetime) -> None:
@@ -180,11 +191,16 @@ class Truth:
             return  # a repeat is no second batch
         self.bytes_of.add((spec.bureau, file.body))
         told = {(day, None): results for day, results in file.told.items()}
-        self.came[spec.key].append(Came(now, spec.key, file.verdict, file.results, told, file.of))
+        self._take(Came(now, spec.key, file.verdict, file.results, told, file.of, file.name))
 
-    def _look_at_rows(self, spec: Spec, now: datetime, empty: bool) -> str:
-        """Ask from a day before the last answer that held something, to the whole day."""
-        first = self.plan.first if self.api_until is None else (self.api_until - DAY).date()
+    def _take(self, one: Came) -> None:
+        self.came[one.source].append(one)
+        for place, results in one.told.items():
+            self.told[one.source][place].append((one, results))
+
+    def _look_at_rows(self, spec: Spec, now: datetime, empty: bool, compare: bool) -> str:
+        """Ask from a day before the last answer that held something, on Sundays for five weeks, to the whole day."""
+        first = self.plan.first if self.api_until is None or compare else (self.api_until - DAY).date()
         rows = [] if empty else [row for row in self.plan.known_rows(now) if row.hour.date() >= first]
         if not rows:
             return "empty"
@@ -193,7 +209,7 @@ class Truth:
             return "unchanged"
         self.api_rows = rows
         told = {(row.hour.date(), row.hour.hour): (1, 1) for row in rows}
-        self.came[spec.key].append(Came(now, spec.key, "published", (len(rows), len(rows)), told, None))
+        self._take(Came(now, spec.key, "published", (len(rows), len(rows)), told, None))
         return "new"
 
     # -- the board ----------------------------------------------------------------------------------------------------
@@ -228,15 +244,20 @@ class Truth:
 
     def met(self, spec: Spec, due: Due, now: datetime) -> dict[str, Any]:
         """What became of a due: state, whether all of it was refused, how many results it has."""
-        mine = [one for one in self.came[spec.key] if one.at <= now]
-        dated = [(one, told) for one in mine for key, told in one.told.items() if _is_in(due, key)]
-        found = [one for one, _ in dated] or [
-            one for one in mine if not one.told and one.of is not None and due.first <= one.of <= due.last
+        told = self.told[spec.key]
+        days = (due.first + n * DAY for n in range((due.last - due.first).days + 1))
+        dated = [(one, results, day) for day in days for one, results in told[day, due.hour] if one.at <= now]
+        found = [one for one, _, _ in dated] or [
+            one
+            for one in self.came[spec.key]
+            if one.at <= now and not one.told and one.of is not None and due.first <= one.of <= due.last
         ]
         if not found:
             return {"state": "pending" if due.at > now else "missing", "refused": False, "results": 0, "at": None}
-        read = sum(told[0] for _, told in dated) if dated else found[0].results[0]
-        passed = sum(told[1] for one, told in dated if one.verdict == "published")
+        # what is sent again, corrected or within a longer answer, is no more than it was
+        latest = {(one.name, day): results[0] for one, results, day in dated}
+        read = sum(latest.values()) if dated else found[0].results[0]
+        passed = sum(results[1] for one, results, _ in dated if one.verdict == "published")
         good = bool(passed) if dated else any(one.verdict == "published" for one in found)
         first = min(one.at for one in found)
         state = "received" if first <= due.at else "late"
@@ -283,6 +304,8 @@ class Truth:
         for trouble, alarm in there.items():
             if trouble in found:
                 alarm.count += 1
+                if not alarm.told or now - alarm.told[-1] >= DAY:
+                    alarm.told.append(now)
             else:
                 alarm.closed = now
 
@@ -339,11 +362,6 @@ class Truth:
 
 def _run(job: str, slot: datetime, kind: str, now: datetime | None) -> Run:
     return Run(job, f"{slot:%Y-%m-%d}" if job == "night" else f"{slot:%Y-%m-%dT%H}", kind, slot, now)
-
-
-def _is_in(due: Due, told: tuple[date, int | None]) -> bool:
-    day, hour = told
-    return due.first <= day <= due.last and (due.hour is None or due.hour == hour)
 
 
 def _word(

@@ -141,7 +141,7 @@ class World:
             waiting = [job for job in self.jobs if not self._is_done(job)]
             if not waiting:
                 return
-            time.sleep(0.01)
+            time.sleep(0.03)
         raise AssertionError(f"{self.now}: {[run for run in runs(self.records, limit=3)]}")
 
     def _is_done(self, job: Job) -> bool:
@@ -180,6 +180,7 @@ class World:
             f"enabled = {str(not self.plan.is_off(spec.key, self.now)).lower()}",
         ]  # fmt: skip
         told += [f"least = {spec.least}"] * bool(spec.least)
+        told += [f"most = {spec.most}"] * bool(spec.most)
         told += [f"stale_hours = {spec.stale_hours}"] * bool(spec.stale_hours)
         if spec.every:
             told += [

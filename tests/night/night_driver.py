@@ -3,8 +3,8 @@
 The process reads plans from its input, one a line, and forks for each: what is imported is imported once, and every
 night still is a process that SIGKILL ends. It answers with the number of the process, and then with how that ended.
 A night may end itself just before or just after the n-th time it comes to one of some named points; the functions that make
-something durable are wrapped here and call the real ones. Points passed while a crash is being taken up have names
-of their own (``resume …``).
+something durable are wrapped here and call the real ones. Points passed while a crash is being taken up have a
+second name (``resume …``).
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ DURABLE = {
     ),
 }
 ALSO_USED = ("pandas", "deltalake", "duckdb", "jinja2", "pipelines.standardise", "pipelines.validate.judge")
-LONGEST = 60.0
+LONGEST = 120.0
 
 
 class Points:
@@ -72,25 +72,27 @@ class Points:
 
         @wraps(original)
         def through(*args: Any, **kwargs: Any) -> Any:
+            here = _named(name, args)
             with self.lock:
-                point = self.phase + _named(name, args)
-                self.passed[point] += 1
-                number = self.passed[point]
-            self.die_if_named([point, number, "before"])
+                names = {here, self.phase + here}
+                self.passed.update(names)
+                passing = [(one, self.passed[one]) for one in names]
+            self.die_if_named(passing, "before")
             answer = original(*args, **kwargs)
             if name == "receive" and not answer[1]:
                 batch = answer[0]
                 self.log.say(acknowledged=batch.batch_id, receipt=batch.receipt_number, sha256=batch.sha256)
-            self.die_if_named([point, number, "after"])
+            self.die_if_named(passing, "after")
             return answer
 
         return through
 
-    def die_if_named(self, here: list[Any]) -> None:
+    def die_if_named(self, passing: list[tuple[str, int]], side: str) -> None:
         """Say where, and die."""
-        if here in self.kills:
-            self.log.say(killed=here)
-            die()
+        for name, number in passing:
+            if [name, number, side] in self.kills:
+                self.log.say(killed=[name, number, side])
+                die()
 
 
 def _named(name: str, args: tuple[Any, ...]) -> str:

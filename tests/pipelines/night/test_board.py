@@ -108,6 +108,23 @@ def test_refused_and_partly_refused_days(ledger, cells):
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("kind", "came", "results"),
+    [
+        ("listing", [[12, 12, 0xFFF], [12, 12, 0xFFF]], 24),
+        ("api", [[12, 12, 0xFFF], [12, 12, 0xFFF]], 12),
+        ("api", [[12, 12, 0xFFF], [24, 24, 0xFFFFFF]], 24),
+        ("api", [[12, 12, 0xFFF], [13, 13, 0xFFF800]], 24),
+        ("file", [[12, 0, 0], [12, 10, 0x3FF]], 12),
+    ],
+)
+def test_what_an_answer_repeats_of_earlier_ones_counts_once(ledger, cells, kind, came, results):
+    air = source(kind=kind, timetable=due())
+    for hour, told in enumerate(came):
+        ledger.file(air, china(f"2026-04-08T0{hour}:30"), {"2026-04-07": told})
+    assert cells(air)[8].dues[0].results == results
+
+
 def test_a_correction_makes_a_refused_period_good(ledger, cells):
     air = source(timetable=due())
     ledger.file(air, china("2026-04-08T02:30"), state="unreadable")
