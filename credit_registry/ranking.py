@@ -1,8 +1,8 @@
 """How near a name is to what was asked: likeness of the cores, agreement of regions, branches kept apart.
 
 Legal forms and regions are in nearly every name and would make all names alike, so the cores are compared without them
-and the regions apart: what counts is whether the places agree, not how their words are written. Weights were chosen on
-perturbed names (``benchmarks/lookups.py``).
+and the regions apart: what counts is whether the places agree, not how their words are written. Weights were set by
+hand; ``benchmarks/lookups.py`` measures what they do to names that were got wrong.
 """
 
 from __future__ import annotations

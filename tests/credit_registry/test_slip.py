@@ -19,6 +19,7 @@ from credit_registry.paper import print_slip, qr_text
 from credit_registry.register import Register
 from credit_registry.slip import exact, make_slip, verify_slip
 from credit_registry.store import build
+from credit_registry.wording import bureau_name
 from records.credit import Message
 from records.keys import KeyRing, sign_document
 
@@ -223,20 +224,54 @@ def test_many_records_stay_on_one_page_and_the_rest_is_counted(answered, publish
     assert "共30条，本页列出" in text and "共40条，本页列出" in text and "其余见同号JSON文件" in text
 
 
-@pytest.mark.parametrize("state", ["no_record", "source_unavailable", "withheld", "not_rated"])
-def test_each_kind_of_nothing_stands_on_the_page_in_words(state, answered, published, signer):
+CLEAN = (
+    "良好",
+    "诚信",
+    "守法",
+    "合格",
+    "正常",
+    "优秀",
+    "无违法",
+    "无不良",
+    "无处罚",
+    "没有违法",
+    "没有问题",
+    "没有处罚",
+)
+NEVER = (
+    "不等于良好", "不等于没有问题", "空白不代表信用良好或没有违法记录", "来源正常，其中没有该主体的此类记录；不等于没有问题",
+)  # fmt: skip
+"""The only sentences in which a word of the clean may stand: those that deny it."""
+NOTHINGS = {
+    "no_record": ("ratings", "beibei"),
+    "source_unavailable": ("ratings", "mianyang"),
+    "withheld": ("penalties", "beibei"),
+    "not_rated": ("ratings", "beibei"),
+}
+
+
+@pytest.mark.parametrize("state", NOTHINGS)
+def test_each_kind_of_nothing_stands_on_the_page_in_words_and_never_a_word_of_clean(state, answered, published, signer):
     heard: tuple[Message, ...] = ()
-    if state == "no_record":
+    if state in ("no_record", "source_unavailable"):
         published(rating(uscc=OTHER))
-    elif state == "source_unavailable":
-        published(rating())
     elif state == "withheld":
         published(penalty("璧环罚〔2025〕27号"))
         heard = (told("repair", "璧环罚〔2025〕27号"),)
     else:
         published(rating(state="not_rated", level_code="", level_text="不评定"))
-    text = page(make_slip(answered(heard=heard), signer, NOW, issuer="绵阳市生态环境局"))
-    assert "".join(KINDS[state][0].split()) in text and "空白不代表信用良好" in text
+    document = answered(heard=heard)
+    block, bureau = NOTHINGS[state]
+    assert {one["bureau"]: one["state"] for one in document[block]["by_bureau"]}[bureau] == state
+    text = page(make_slip(document, signer, NOW, issuer="绵阳市生态环境局"))
+    assert f"{bureau_name(bureau)}：{KINDS[state][0]}" in text and "空白不代表信用良好" in text
+    for sentence in sorted(NEVER, key=len, reverse=True):
+        text = text.replace(sentence, "")
+    assert [word for word in CLEAN if word in text] == []
+
+
+def test_a_good_level_is_seen_by_the_search_for_words_of_clean(slip):
+    assert "良好" in page(slip).replace("空白不代表信用良好或没有违法记录", "").replace("不等于良好", "")
 
 
 def test_the_values_of_a_slip_are_never_read_as_markup(slip, signer):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
 import shutil
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from conftest import PROJECT, Ran, run_gongzhi
 
 from credit_registry.nothing import KINDS
 from credit_registry.trace import Asker, trace
+from records.chain import canonical
 from records.credit import accesses
+from records.keys import KeyRing, sign_document
 from records.store import Records
 
 DELIVERIES = PROJECT / "examples" / "deliveries"
@@ -295,7 +299,181 @@ def test_a_draw_is_committed_drawn_and_done_again(both, tmp_path):
     assert run_gongzhi("credit", "draw", "--verify", result).exit == 0
     result.write_text(result.read_text(encoding="utf-8").replace("91500109MAYY00018G", "91500109MAYY00026B"), "utf-8")
     assert run_gongzhi("credit", "draw", "--verify", result).exit == 1
-    assert run(both, "draw", plan, *lists, "--id", "D1", "-o", commitment, GONGZHI_UNIT="beibei").exit == 2, "used"
+    again = run(both, "draw", plan, *lists, "--id", "D1", "-o", commitment, GONGZHI_UNIT="beibei")
+    assert again.exit == 1 and "D1 在本数据目录已用过" in again.err
+
+
+OBJECTS = f"""对象编号,对象名称,本年已查次数,年度上限,排污许可管理类别,投诉属实次数
+{BEIBEI_ONLY},澄江,0,,重点管理,0
+91500109MAYY00018G,缙岭,1,,一般,0
+{BOTH},涪滨,0,,一般,0
+P-1,某断面,0,,一般,0
+"""
+OFFICERS = "执法证号,姓名,证件有效期至\nA1,张,2027-12-31\nA2,李,2027-12-31\nA3,王,2027-12-31\n"
+
+
+@dataclass(frozen=True)
+class Party:
+    """One bureau at a draw: its home, its folder of files, its key."""
+
+    bureau: str
+    home: Path
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        ring = KeyRing.open(self.home / "keys")
+        return ring.current().public_key
+
+    def draw(self, *words: str | Path, other: Party | None = None) -> Ran:
+        trust = ("--key", other.key) if other else ()
+        return run(self.home, "draw", *words, *trust, GONGZHI_UNIT=self.bureau)
+
+    def events(self) -> list[tuple[str, dict[str, Any]]]:
+        with Records.open(f"sqlite:///{self.home / 'records.db'}") as records:
+            found = records.events(limit=None)
+        return [(one.kind, json.loads(one.payload)) for one in found if one.kind.startswith("draw-")]
+
+
+@pytest.fixture
+def parties(both, empty_home, tmp_path) -> tuple[Party, Party]:
+    """Beibei with its data and Mianyang, each with a home and a key of its own."""
+    beibei = Path(shutil.copytree(both, tmp_path / "beibei", symlinks=True))
+    mianyang = tmp_path / "mianyang"
+    assert run_gongzhi("init", "--home", mianyang).exit == 0
+    (tmp_path / "o.csv").write_text(OBJECTS, encoding="utf-8")
+    (tmp_path / "f.csv").write_text(OFFICERS, encoding="utf-8")
+    return Party("beibei", beibei, tmp_path), Party("mianyang", mianyang, tmp_path)
+
+
+def committed_by_both(beibei: Party, mianyang: Party, *more: str) -> Path:
+    first, joint = beibei.folder / "first.json", beibei.folder / "joint.json"
+    plan = PROJECT / "examples" / "inspection" / "plan-2026q4.toml"
+    lists = ("--objects", beibei.folder / "o.csv", "--officers", beibei.folder / "f.csv")
+    for ran in (
+        beibei.draw(plan, *lists, "--id", "D2", "-o", first, *more),
+        mianyang.draw("--join", first, "-o", joint, other=beibei),
+    ):
+        assert ran.exit == 0, ran.err
+    return joint
+
+
+def changed(path: Path, **values: Any) -> Path:
+    """Write a signed document anew with other values, its signature left as it was."""
+    document = json.loads(path.read_text(encoding="utf-8")) | values
+    copy = path.with_name(f"changed-{path.name}")
+    copy.write_text(json.dumps(document, ensure_ascii=False), encoding="utf-8")
+    return copy
+
+
+def test_two_bureaus_draw_together_by_files_and_both_get_the_same(parties):
+    beibei, mianyang = parties
+    joint = committed_by_both(beibei, mianyang)
+    for party, other in ((beibei, mianyang), (mianyang, beibei)):
+        ran = party.draw("--reveal", joint, "-o", party.folder / f"{party.bureau}.secret.json", other=other)
+        assert ran.exit == 0, ran.err
+    results = []
+    for party, other in ((beibei, mianyang), (mianyang, beibei)):
+        result, told = party.folder / f"{party.bureau}.json", party.folder / f"{other.bureau}.secret.json"
+        ran = party.draw("--commitment", joint, "--secret", told, "-o", result, other=other)
+        assert ran.exit == 0, ran.err
+        assert party.draw("--verify", result, other=other).exit == 0
+        assert other.draw("--verify", result, other=party).exit == 0
+        assert run_gongzhi("credit", "draw", "--verify", result).exit == 0, "nothing but the result"
+        results.append(json.loads(result.read_text(encoding="utf-8")))
+    for name in ("seed", "strata", "visits", "commitment", "secrets", "outside_all_strata"):
+        assert results[0][name] == results[1][name], name
+    assert results[0]["assurance"] == "two-parties" and results[0]["visits"]
+    assert set(results[0]["secrets"]) == {"beibei", "mianyang"}
+
+    forged = changed(beibei.folder / "beibei.json", visits=[])
+    assert run_gongzhi("credit", "draw", "--verify", forged).exit == 1
+
+
+def test_the_commitments_are_on_both_chains_before_anything_is_revealed_and_no_secret_is(parties):
+    beibei, mianyang = parties
+    joint = committed_by_both(beibei, mianyang)
+    sha256 = hashlib.sha256(canonical(json.loads(joint.read_text(encoding="utf-8"))).encode()).hexdigest()
+    secret = beibei.folder / "b.json"
+    assert [payload["document_sha256"] for _, payload in mianyang.events()] == [sha256]
+    assert sha256 not in str(beibei.events()) and len(beibei.events()) == 1
+    assert beibei.draw("--reveal", joint, "-o", secret, other=mianyang).exit == 0
+    assert [payload["document_sha256"] for _, payload in beibei.events()][-1] == sha256
+    result = mianyang.folder / "r.json"
+    assert mianyang.draw("--commitment", joint, "--secret", secret, "-o", result, other=beibei).exit == 0
+    made = json.loads(result.read_text(encoding="utf-8"))
+    assert [kind for kind, _ in mianyang.events()] == ["draw-committed", "draw-made"]
+    assert mianyang.events()[-1][1]["result_sha256"] == hashlib.sha256(canonical(made).encode()).hexdigest()
+    for party in parties:
+        assert not any(one in str(party.events()) for one in made["secrets"].values())
+        assert run_gongzhi("verify", "chain", home=party.home).exit == 0
+
+
+def test_a_draw_of_two_refuses_what_would_let_one_of_them_choose(parties):
+    beibei, mianyang = parties
+    joint = committed_by_both(beibei, mianyang, "--replaces", "D1", "--reason", "名单有误")
+    first, secret, result = beibei.folder / "first.json", beibei.folder / "s.json", beibei.folder / "r.json"
+
+    def refused(party: Party, *words: str | Path, other: Party | None, said: str) -> None:
+        ran = party.draw(*words, "-o", result, other=other)
+        assert ran.exit == 1 and said in ran.err and not result.exists(), ran.err
+
+    refused(beibei, "--reveal", joint, other=None, said="--key")
+    refused(beibei, "--reveal", first, other=None, said="对方尚未承诺")
+    refused(beibei, "--join", joint, other=mianyang, said="beibei")
+    refused(mianyang, "--join", first, other=beibei, said="已用过")
+    refused(mianyang, "--join", changed(first, list_sha256="0" * 64), other=beibei, said="被改动过")
+    refused(mianyang, "--reveal", changed(joint, public_source="彩票"), other=beibei, said="被改动过")
+    refused(beibei, "--commitment", joint, other=mianyang, said="揭示")
+
+    assert beibei.draw("--reveal", joint, "-o", secret, other=mianyang).exit == 0
+    refused(mianyang, "--commitment", joint, "--secret", changed(secret, secret="0" * 64), other=beibei, said="改动过")
+
+    # Mianyang, who now knows the secret of Beibei, signs a second commitment: Beibei's secret serves the first alone
+    document = json.loads(joint.read_text(encoding="utf-8"))
+    document["commitments"]["mianyang"] = "0" * 64
+    second = beibei.folder / "second.json"
+    signed = {name: value for name, value in document.items() if name != "signature"}
+    signer = KeyRing.open(mianyang.home / "keys").current()
+    second.write_text(json.dumps(sign_document(signed, signer), ensure_ascii=False), encoding="utf-8")
+    refused(beibei, "--reveal", second, other=mianyang, said="另一份承诺书")
+    assert document["list"]["replaces"] == "D1" and document["list"]["reason"] == "名单有误"
+
+
+def test_the_list_of_a_draw_says_what_the_register_answered_the_bureau_of_the_plan(parties):
+    beibei, mianyang = parties
+    joint = json.loads(committed_by_both(beibei, mianyang).read_text(encoding="utf-8"))
+    known = {one["object_id"]: one for one in joint["list"]["objects"]}
+    assert known[BEIBEI_ONLY]["own_levels"] == ["环保警示企业"] and known[BEIBEI_ONLY]["register"] == "rated"
+    assert known[BEIBEI_ONLY]["penalty_dates"] == [], "repaired: out of view"
+    assert known[BOTH]["own_levels"] == ["环保良好企业"] and known[BOTH]["foreign_levels"] == ["环保警示企业"]
+    assert len(known[BOTH]["penalty_dates"]) == 1
+    assert (known["P-1"]["register"], known["P-1"]["own_levels"]) == ("no_record", []), "a place of its own number"
+
+
+def test_an_enterprise_only_the_other_bureau_rates_is_not_rated_by_the_own_one(both, tmp_path):
+    (tmp_path / "o.csv").write_text(OBJECTS, encoding="utf-8")
+    (tmp_path / "f.csv").write_text(OFFICERS, encoding="utf-8")
+    plan = (PROJECT / "examples" / "inspection" / "plan-2026q4.toml").read_text(encoding="utf-8")
+    (tmp_path / "p.toml").write_text(plan.replace('bureau = "beibei"', 'bureau = "mianyang"'), encoding="utf-8")
+    lists = ("--objects", tmp_path / "o.csv", "--officers", tmp_path / "f.csv")
+    ran = run(both, "draw", tmp_path / "p.toml", *lists, "--id", "M1", "-o", tmp_path / "c.json")
+    assert ran.exit == 0, ran.err
+    objects = json.loads((tmp_path / "c.json").read_text(encoding="utf-8"))["list"]["objects"]
+    (found,) = [one for one in objects if one["object_id"] == BEIBEI_ONLY]
+    assert (found["register"], found["own_levels"]) == ("no_record", [])
+    assert found["foreign_levels"]
+
+
+@pytest.mark.parametrize("code", ["91500109MAYY00018Q", "510703199001011231"])
+@pytest.mark.parametrize("command", ["lookup", "history"])
+def test_a_refused_code_is_one_json_object_with_the_error(both, code, command):
+    ran = run(both, command, code, "--json")
+    assert ran.exit == 1
+    (told,) = ran.objects
+    assert set(told) == {"error"} and told["error"]["code"] == "bad-code"
+    assert told["error"]["message"] in ran.err and told["error"]["message_en"]
+    assert "510703199001011231" not in ran.out
 
 
 def test_the_history_of_an_enterprise(both):
