@@ -319,6 +319,8 @@ class Party:
     bureau: str
     home: Path
     folder: Path
+    before: int = 0
+    """Number of the last event its home already had: the home may be a copy of one that was drawn in."""
 
     @property
     def key(self) -> str:
@@ -331,7 +333,7 @@ class Party:
 
     def events(self) -> list[tuple[str, dict[str, Any]]]:
         with Records.open(f"sqlite:///{self.home / 'records.db'}") as records:
-            found = records.events(limit=None)
+            found = records.events(after=self.before, limit=None)
         return [(one.kind, json.loads(one.payload)) for one in found if one.kind.startswith("draw-")]
 
 
@@ -343,7 +345,9 @@ def parties(both, empty_home, tmp_path) -> tuple[Party, Party]:
     assert run_gongzhi("init", "--home", mianyang).exit == 0
     (tmp_path / "o.csv").write_text(OBJECTS, encoding="utf-8")
     (tmp_path / "f.csv").write_text(OFFICERS, encoding="utf-8")
-    return Party("beibei", beibei, tmp_path), Party("mianyang", mianyang, tmp_path)
+    with Records.open(f"sqlite:///{beibei / 'records.db'}") as records:
+        before = records.head().seq
+    return Party("beibei", beibei, tmp_path, before), Party("mianyang", mianyang, tmp_path)
 
 
 def committed_by_both(beibei: Party, mianyang: Party, *more: str) -> Path:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import date, timedelta
 
 import pytest
@@ -239,7 +238,9 @@ def test_the_board_is_json(ledger, records):
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-def test_two_hundred_sources_over_a_month_take_well_under_a_second(records):
+def test_two_hundred_sources_over_a_month_are_read_with_a_handful_of_queries(records):
+    from sqlalchemy import event
+
     from records.models import batch, visit
 
     found = {one.key: one for one in (source(f"s{n:03}", timetable=due()) for n in range(200))}
@@ -265,9 +266,8 @@ def test_two_hundred_sources_over_a_month_take_well_under_a_second(records):
     with records.database.write() as connection:
         connection.execute(batch.insert(), rows)
         connection.execute(visit.insert(), looks)
-    board(records, found, date(2026, 3, 10), date(2026, 4, 9), china("2026-04-09T12:00"))
-    began = time.process_time()
+    asked: list[str] = []
+    event.listen(records.database.engine, "before_cursor_execute", lambda *told: asked.append(told[2]))
     made = board(records, found, date(2026, 3, 10), date(2026, 4, 9), china("2026-04-09T12:00"))
-    took = time.process_time() - began
     assert len(made.cells) == 200 * 31 and {cell.state for cell in made.cells} == {"ok"}
-    assert took < 1.5, f"{took:.2f} s"
+    assert 0 < len(asked) <= 12, asked
