@@ -83,6 +83,9 @@ def alarms_markdown() -> str:
         "一条告警从发现起保持打开，直到不再出现；期间只提醒，不重复发送。编号不变，可在电话里引用。",
         "An alarm stays open until its cause is gone, and is told once, then daily. Its code never changes its meaning.",
         "",
+        "一期数据始终未到的，七天后不再告警（最新一期除外），看板上仍为缺报。",
+        "A period that never comes is told for seven days (the newest one until it comes); the board keeps it as missing.",
+        "",
     ]
     for kind in alarm_kinds().values():
         parts += [f"## `{kind.code}` {kind.title_zh} / {kind.title_en}", "", f"{level[kind.severity]}", ""]
