@@ -18,7 +18,8 @@ from sqlalchemy.exc import DatabaseError
 
 from records.database import Database
 from records.errors import RecordsError
-from records.models import chain_head, metadata
+from records.expert_models import metadata
+from records.models import chain_head
 from records.store import Records
 
 ROWS = 5_000

@@ -1,0 +1,1 @@
+"""The expert registry: one pool of two bureaus, recusal with its evidence, and draws anyone can check."""
