@@ -10,54 +10,13 @@ import unicodedata
 from collections import Counter, defaultdict
 from functools import cache, lru_cache
 
+from records.scripts import folded as folded
+from records.scripts import plain as plain
 from schemas.divisions import region_words
-from schemas.files import fold
-from schemas.name_words import name_words
 
 READINGS = 2
 """A reading counts where so many phrases of pypinyin's dictionary have it, or one that names a region (六安)."""
 _CJK = range(0x4E00, 0xA000)
-
-
-def folded(name: str) -> str:
-    """Write a name in the one way names are compared.
-
-    Examples
-    --------
-    >>> folded("三雷（重慶） 汽車零部件有限公司")
-    '三雷(重庆)汽车零部件有限公司'
-    """
-    return name.translate(_characters())
-
-
-def plain(name: str) -> str:
-    """Fold a name and drop its brackets: by this two spellings are the same name."""
-    return folded(name).replace("(", "").replace(")", "")
-
-
-class _Characters(dict[int, str]):
-    """One character for one, worked out when first met: so a million names need one look per character."""
-
-    def __init__(self, known: dict[str, str]) -> None:
-        super().__init__()
-        self.known = known
-
-    def __missing__(self, code: int) -> str:
-        written = fold(chr(code)).upper()
-        self[code] = new = "".join(self.known.get(one, one) for one in self.known.get(chr(code), written))
-        return new
-
-
-@lru_cache(maxsize=1)
-def _characters() -> _Characters:
-    """Traditional to simplified, widths and brackets to one kind, quotes, dots and blanks away."""
-    from opencc import OpenCC
-
-    written = list(map(chr, _CJK))
-    simple = OpenCC("t2s").convert("\n".join(written)).split("\n")
-    known = {old: new for old, new in zip(written, simple, strict=True) if old != new and len(new) == 1}
-    words = name_words()
-    return _Characters(known | words.brackets | words.marks)
 
 
 # -- sound ----------------------------------------------------------------------------------------------------------

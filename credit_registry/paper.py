@@ -1,24 +1,16 @@
 """Print a query slip: one A4 page as PDF, in black only, with the code in words and as a QR code.
 
 The page shows what the signed JSON holds, no more; where not all lines fit on the page it says how many are left to
-the JSON. Values are passed to the template as values, never pasted into its markup. The same slip printed with the
-same font gives the same bytes. The page is PDF/A-2u: every character can be read back as text.
+the JSON. How a page is set is in ``records/paper.py``.
 """
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import segno
-import typst
-
-from credit_registry.fonts import Characters, FontFace, choose, font_folders, spelt_out
 from credit_registry.wording import (
     LEFT_OUT,
     MESSAGE_KINDS,
@@ -31,6 +23,7 @@ from credit_registry.wording import (
     level_in_words,
     nothing_in_words,
 )
+from records.paper import print_page
 
 TEMPLATE = Path(__file__).parent / "templates" / "slip.typ"
 CHINA = timezone(timedelta(hours=8))
@@ -40,14 +33,6 @@ ROOM = (40, 24, 16, 12, 9, 7, 5, 4, 3, 2, 1, 0)
 """Most lines of ratings and of penalties to try, until the page is one."""
 RATING_HEAD = ("报送", "评价机关", "年度", "办法", "原等级", "状态", "本方是否认可、理由", "对照等级")
 PENALTY_HEAD = ("报送", "决定书文号", "行为日 / 决定日", "处罚机关", "违法事实", "罚款(元)", "状态")
-
-
-@lru_cache(maxsize=4)
-def _chosen(folders: tuple[Path, ...]) -> tuple[FontFace, Characters]:
-    found = typst.Fonts(
-        include_system_fonts=True, include_embedded_fonts=False, font_paths=[str(one) for one in font_folders(folders)]
-    ).fonts()
-    return choose(FontFace(one.family, Path(one.path), one.index) for one in found if one.path)
 
 
 def print_slip(slip: Mapping[str, Any], *, folders: Sequence[Path] = (), address: str = "") -> bytes:
@@ -67,22 +52,9 @@ def print_slip(slip: Mapping[str, Any], *, folders: Sequence[Path] = (), address
     NoChineseFont
         No font with Chinese characters is installed; names the Debian package.
     """
-    face, have = _chosen(tuple(folders))
-    fonts = typst.Fonts(include_system_fonts=False, include_embedded_fonts=False, font_paths=[str(face.path.parent)])
-    when = datetime.fromisoformat(slip["issued_at"])
-    for room in ROOM:
-        data = {**_spelt(page_of(slip, room=room), have), "font": face.family, "qr_text": qr_text(slip, address)}
-        values = json.dumps({**data, "qr": _qr(data["qr_text"])}, ensure_ascii=False)
-        compiler = typst.Compiler(TEMPLATE, font_paths=fonts, ignore_system_fonts=True, sys_inputs={"data": values})
-        if compiler.query("<pages>", field="value", one=True) == "1":
-            break
-    return _bytes(compiler.compile(format="pdf", pdf_standards="a-2u", timestamp=int(when.timestamp())))
-
-
-def _bytes(made: Any) -> bytes:
-    if not isinstance(made, bytes):
-        raise TypeError(f"a page should be bytes, not {type(made).__name__}")
-    return made
+    editions = (page_of(slip, room=room) for room in ROOM)
+    issued_at = datetime.fromisoformat(slip["issued_at"])
+    return print_page(TEMPLATE, editions, qr_text=qr_text(slip, address), at=issued_at, folders=folders)
 
 
 def qr_text(slip: Mapping[str, Any], address: str = "") -> str:
@@ -90,20 +62,6 @@ def qr_text(slip: Mapping[str, Any], address: str = "") -> str:
     if address:
         return f"{address.rstrip('/')}/{slip['slip_id']}?code={slip['verification_code']}"
     return f"GONGZHI-SLIP/1 {slip['slip_id'].upper()} {slip['verification_code']}"
-
-
-def _qr(text: str) -> str:
-    out = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(out, kind="svg", xmldecl=False, border=1)
-    return out.getvalue().decode("utf-8")
-
-
-def _spelt(value: Any, have: Characters) -> Any:
-    if isinstance(value, dict):
-        return {key: _spelt(inner, have) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_spelt(inner, have) for inner in value]
-    return spelt_out(value, have) if isinstance(value, str) else value
 
 
 def page_of(slip: Mapping[str, Any], *, room: int) -> dict[str, Any]:

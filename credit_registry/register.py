@@ -198,6 +198,11 @@ class Register:
         both += " SELECT subject FROM penalty WHERE recorded_until IS NULL ORDER BY 1"
         yield from (subject for (subject,) in self._ask(both))
 
+    def named(self) -> list[tuple[str, str]]:
+        """Give every name with the code it stands beside, former names too, each pair once."""
+        asked = "SELECT name, subject FROM name UNION SELECT name, uscc FROM rating WHERE uscc <> ''"
+        return list(self._ask(f"{asked} UNION SELECT name, uscc FROM penalty WHERE uscc <> '' ORDER BY 1, 2"))
+
     def _rows(self, table: str, columns: tuple[str, ...], subject: str, known: datetime | None) -> list[dict[str, Any]]:
         then: tuple[Any, ...] = ()
         when = "recorded_until IS NULL"

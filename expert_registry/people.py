@@ -95,6 +95,8 @@ class Expert:
     ties: tuple[Tie, ...] = ()
     consents: tuple[Consent, ...] = ()
     leaves: tuple[Leave, ...] = ()
+    frozen_at: datetime | None = None
+    """Since when the person is only kept, neither shown nor used (PIPL Art. 47)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,9 @@ STEADY = ("uploads", "batches")
 """Folders of a home whose files are written once."""
 CREDIT = tuple(f"credit/{name}" for name in ("crosswalks", "draws", "screenings", "slips"))
 """What the credit register keeps; the register itself is built from the tables again."""
-READ = ("bureaus", "catalogue", "checkpoints", "keys", "nights", *CREDIT)
+EXPERTS = ("experts/uploads",)
+"""Expert lists as they came in, sealed; the keys in ``vault`` are in no backup, or a stolen one could be read."""
+READ = ("bureaus", "catalogue", "checkpoints", "keys", "nights", *CREDIT, *EXPERTS)
 """Folders whose files may change: they are read every time."""
 RECORDS = "records.db"
 DAILY, WEEKLY, MONTHLY = 7, 5, 12

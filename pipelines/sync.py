@@ -24,13 +24,14 @@ from pipelines.batch import FINDING_COLUMNS, Normalisation, Outcome, Places, Rea
 from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, Stopped, UnreadableFile, WrongSender
 from pipelines.intake.read import Reader, unpack
 from pipelines.intake.receive import digest, kept_path, receive, sweep
+from schemas.experts import PersonRow
 from schemas.layouts import layouts
 from schemas.loaders import Bureau, bureaus, catalogue_hash
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from pipelines.batch import RawBatch, Verdict
+    from pipelines.batch import RawBatch, Recognised, Verdict
     from pipelines.validate.gate import Gate
     from records.store import BatchRecord, DataFile, Records
     from records.waivers import Waiver
@@ -147,13 +148,11 @@ def _judge_file(
 ) -> tuple[RawBatch, Verdict, list[Normalisation]]:
     road.progress("read")
     raw = road.reader.read(path, name, scratch)
-    from pipelines.intake.recognise import recognise
     from pipelines.standardise import to_table
     from pipelines.validate.judge import judge
 
     road.progress("standardise")
-    allowed = tuple(one for one in layouts(bureau.bureau, road.site) if layout in (None, one.layout))
-    found, notes = recognise(raw, allowed, dataset)
+    found, notes = _recognised(road, raw, bureau, dataset, layout)
     day = (received + timedelta(hours=8)).date()
     batch = to_table(found, raw, bureau, day, road.site)
     if not len(batch.rows):
@@ -169,6 +168,15 @@ def _judge_file(
         batch, received, waivers=_waivers(road, bureau, known), history=_history(road, batch.table, bureau, known)
     )
     return raw, verdict, [*raw.normalised, *notes, *batch.normalised]
+
+
+def _recognised(
+    road: Road, raw: RawBatch, bureau: Bureau, dataset: str | None, layout: str | None
+) -> tuple[tuple[Recognised, ...], tuple[Normalisation, ...]]:
+    from pipelines.intake.recognise import recognise
+
+    allowed = tuple(one for one in layouts(bureau.bureau, road.site) if layout in (None, one.layout))
+    return recognise(raw, allowed, dataset)
 
 
 def check(road: Road, path: Path, bureau_code: str, dataset: str | None = None) -> Iterator[Outcome]:
@@ -188,6 +196,40 @@ def check(road: Road, path: Path, bureau_code: str, dataset: str | None = None) 
             except RoadError as error:
                 outcome.state, outcome.error = "refused", error.as_json()
             yield outcome
+
+
+def read_experts(road: Road, path: Path, bureau_code: str) -> Iterator[tuple[Outcome, tuple[PersonRow, ...]]]:
+    """Judge an expert list (each member, if it is a zip) and give, if it is accepted, its rows with the numbers in clear.
+
+    Nothing is kept, and nothing of it stands on a disk meanwhile; outcome and findings hold masks only. The rows are for
+    the vault of the expert registry.
+    """
+    from pipelines.memory_scratch import empty, memory_scratch
+    from pipelines.standardise.people import people
+
+    otherwise = road.places.home / "scratch"
+    otherwise.mkdir(parents=True, exist_ok=True)
+    with memory_scratch(path.stat().st_size, otherwise) as scratch:
+        for name, member, refused in _members(road, path, scratch):
+            outcome, rows = Outcome(name, bureau=bureau_code), tuple[PersonRow, ...]()
+            grids = scratch / "grids"
+            try:
+                if refused is not None:
+                    raise refused
+                bureau = _bureau(road, bureau_code)
+                outcome.sha256, outcome.rules = digest(member), catalogue_hash(road.site)
+                raw, verdict, notes = judge_file(road, member, name, bureau, "experts", road.clock(), grids)
+                empty(grids)
+                _tell(outcome, raw, verdict, notes)
+                outcome.state = "accepted" if verdict.state == "accepted" else "refused"
+                outcome.error = _why_refused(verdict)
+                if outcome.state == "accepted":
+                    found, _ = _recognised(road, raw, bureau, "experts", None)
+                    rows = people(found)
+                    assert len(rows) == len(verdict.batch.rows) == len(verdict.positions), "a list goes in whole"
+            except RoadError as error:
+                outcome.state, outcome.error = "refused", error.as_json()
+            yield outcome, rows
 
 
 def submit(

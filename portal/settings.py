@@ -84,6 +84,47 @@ def read_credit_settings(environment: Mapping[str, str] | None = None) -> Credit
 
 
 @dataclass(frozen=True, slots=True)
+class ExpertSettings:
+    """Who looks at the expert pool where a command does not say it, and this home's part in the draws.
+
+    ``plays`` are the bureaus whose part this home has, empty for all; ``trusted`` the public keys each other bureau
+    signs its papers with. Both stand in ``bureaus/expert_desk.toml``, not in the environment: who a home speaks for
+    does not change from one command to the next.
+    """
+
+    role: str
+    unit: str
+    purpose: str
+    plays: tuple[str, ...]
+    trusted: Mapping[str, tuple[str, ...]]
+
+
+EXPERT_DESK = "expert_desk.toml"
+
+
+def read_expert_settings(site: Path, environment: Mapping[str, str] | None = None) -> ExpertSettings:
+    """Read ``GONGZHI_ROLE``, ``GONGZHI_UNIT``, ``GONGZHI_PURPOSE`` and the home's ``expert_desk.toml``.
+
+    Raises
+    ------
+    WrongSetting
+    """
+    env = os.environ if environment is None else environment
+    who = (env.get("GONGZHI_ROLE") or "pool_staff", env.get("GONGZHI_UNIT") or "", env.get("GONGZHI_PURPOSE") or "")
+    file = site / EXPERT_DESK
+    raw = read_toml(file) if file.is_file() else {}
+    plays, trusted = raw.get("plays", []), raw.get("trusted", {})
+    lists = [plays, *trusted.values()] if isinstance(trusted, dict) else [None]
+    good = all(isinstance(one, list) and all(isinstance(text, str) for text in one) for one in lists)
+    if set(raw) - {"plays", "trusted"} or not good:
+        raise WrongSetting(
+            f"{file} 只能写 plays = [单位代码…] 和 [trusted] 单位代码 = [公钥…]",
+            f"{file} takes plays = [bureau, …] and [trusted] bureau = [public key, …]",
+        )
+    return ExpertSettings(*who, tuple(plays), {name: tuple(keys) for name, keys in trusted.items()})
+
+
+@dataclass(frozen=True, slots=True)
 class NightSettings:
     """What the night needs to know; ``at`` is China time, ``bind`` is None where there is no health address."""
 

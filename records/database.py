@@ -2,7 +2,8 @@
 
 SQLite runs with a rollback journal (never WAL: the WAL-reset error is in all versions before 3.51.3),
 ``BEGIN IMMEDIATE`` for writers, foreign keys on and ``synchronous=EXTRA``, which is FULL and also makes the
-removal of the journal durable: without it a power cut just after a commit can roll the commit back.
+removal of the journal durable: without it a power cut just after a commit can roll the commit back. What is deleted
+or overwritten is overwritten with zeros in the file too (``secure_delete``): an erased person must not stay in it.
 PostgreSQL writers take one advisory lock, so that both databases have the same single-writer order; one that
 stops in the middle of a transaction (SIGSTOP, a dead network) is cut off after a minute and loses the lock.
 Alembic is imported only when there is something to migrate.
@@ -56,7 +57,12 @@ def make_engine(url: str | URL) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # we say BEGIN ourselves
-        for pragma in ("foreign_keys=ON", "synchronous=EXTRA", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        for pragma in (
+            "foreign_keys=ON",
+            "synchronous=EXTRA",
+            "secure_delete=ON",
+            f"busy_timeout={BUSY_SECONDS * 1000}",
+        ):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

@@ -10,10 +10,13 @@
     ├── BusyDatabase      another process held the database for too long
     ├── LostDatabase      the connection was cut in the middle of a transaction
     ├── UnknownBatch      no batch has this number
+    ├── UnknownDraw       no draw of the expert pool has this number
+    ├── UnknownSeat       this expert has no seat in this draw, or its names were not opened
     ├── IllegalState      the batch cannot go from its state to the one asked for
     ├── IncompleteWaiver  a waiver or release lacks its reason, or its times do not fit
     ├── IncompleteMessage a message on a credit record, or an access to one, lacks who, what or why
     ├── LeaseLost         another process took the work over; this one must not write any more
+    ├── NoChineseFont     no font with Chinese characters is installed, so no page can be set
     └── KeyTrouble        a signing key is missing, damaged or readable by others
 """
 
@@ -77,6 +80,18 @@ class UnknownBatch(RecordsError):
     code = "unknown-batch"
 
 
+class UnknownDraw(RecordsError):
+    """No draw of the expert pool has this number."""
+
+    code = "unknown-draw"
+
+
+class UnknownSeat(RecordsError):
+    """The expert has no seat in the draw, or its names were not opened."""
+
+    code = "unknown-seat"
+
+
 class IllegalState(RecordsError):
     """The batch cannot go from its state to the one asked for."""
 
@@ -105,3 +120,9 @@ class LeaseLost(RecordsError):
     """Another process took the work over; this one must not write any more."""
 
     code = "lease-lost"
+
+
+class NoChineseFont(RecordsError):
+    """No font with Chinese characters is installed."""
+
+    code = "no-chinese-font"

@@ -7,7 +7,20 @@ in these tables is what a list of the pool shows to those who may see it.
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, BigInteger, Column, Date, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from records.models import Counter, Moment
 from records.models import metadata as metadata
@@ -18,7 +31,7 @@ expert = Table(
     Column("expert_id", String(40), primary_key=True),
     Column("bureau", String(40), nullable=False),
     Column("name", Text, nullable=False),
-    Column("name_key", Text, nullable=False, index=True),
+    Column("name_key", Text, nullable=False),
     Column("employer", Text, nullable=False),
     Column("employer_uscc", Text, nullable=False, index=True),
     Column("title", Text, nullable=False),
@@ -44,18 +57,20 @@ expert = Table(
     Column("updated_at", Moment, nullable=False),
     Column("merged_into", String(40)),
     Column("erased_at", Moment),
-    Index("ix_expert_bureau_state_name", "bureau", "state", "name_key", "expert_id"),
-    Index("ix_expert_state_name", "state", "name_key", "expert_id"),
+    Column("frozen_at", Moment),
+    # holds all a page of the list chooses by, in the order of the list: a search reads nothing else
+    Index("ix_expert_page", "name_key", "expert_id", "employer", "bureau", "state", "erased_at"),
 )
 
 expert_specialty = Table(
     "expert_specialty",
     metadata,
     Column("id", Counter, primary_key=True, autoincrement=True),
-    Column("expert_id", ForeignKey("expert.expert_id"), nullable=False, index=True),
+    Column("expert_id", ForeignKey("expert.expert_id"), nullable=False),
     Column("code", String(12), nullable=False, index=True),
     Column("edition", String(40), nullable=False),
     Column("raw", Text, nullable=False),
+    Index("ix_expert_specialty_expert", "expert_id", "code"),
 )
 
 expert_employment = Table(
@@ -139,6 +154,7 @@ expert_match = Table(
     Column("decided_at", Moment),
     Column("decided_by", String(120), nullable=False),
     Column("reason", Text, nullable=False),
+    Column("kept", String(40), nullable=False, server_default=text("''")),
     UniqueConstraint("first", "second"),
 )
 

@@ -52,7 +52,7 @@ _MARK_STATUS = {
 
 
 @dataclass
-class _Grid:
+class Grid:
     """The records of one sheet that are data, by column."""
 
     found: Recognised
@@ -63,6 +63,7 @@ class _Grid:
 
     @property
     def size(self) -> int:
+        """Number of records."""
         return len(self.rows)
 
 
@@ -92,7 +93,7 @@ def to_table(
     layout = found[0].layout
     parts = []
     for one in found:
-        grid = _grid(one)
+        grid = data_grid(one)
         if layout.medium is None:
             parts.append(read_register(one, grid.columns, grid.rows, bureau, received))
             part_notes = parts[-1].normalised
@@ -144,7 +145,7 @@ def _concat(frames: list[pd.DataFrame]) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _grid(found: Recognised) -> _Grid:
+def data_grid(found: Recognised) -> Grid:
     """Pick the records that are data: below the header, not blank, not a note or a total at the end."""
     sheet, first = found.sheet, found.first
     size = len(sheet.rows)
@@ -177,7 +178,7 @@ def _grid(found: Recognised) -> _Grid:
             columns[header.position] = TextColumn.of(sheet, header.position, keep, first)
             if not header.ignored:
                 columns[header.position].fold_notes(tally, header.letter, sheet.rows[keep])
-    return _Grid(found, keep, sheet.rows[keep], columns, notes + notes_of(tally))
+    return Grid(found, keep, sheet.rows[keep], columns, notes + notes_of(tally))
 
 
 def _footers(found: Recognised, keep: np.ndarray) -> list[int]:
@@ -207,14 +208,14 @@ def _examples(found: Recognised, keep: np.ndarray) -> list[int]:
     return marked
 
 
-def _field(grid: _Grid, name: str) -> TextColumn | None:
+def _field(grid: Grid, name: str) -> TextColumn | None:
     for header in grid.found.columns:
         if header.field == name:
             return grid.columns[header.position]
     return None
 
 
-def _measurements(grid: _Grid, raw: RawBatch, bureau: Bureau, received: dt.date, site: Path | None) -> StandardBatch:
+def _measurements(grid: Grid, raw: RawBatch, bureau: Bureau, received: dt.date, site: Path | None) -> StandardBatch:
     layout = grid.found.layout
     assert layout.medium is not None
     notes: list[Normalisation] = []
@@ -268,7 +269,7 @@ def _measurements(grid: _Grid, raw: RawBatch, bureau: Bureau, received: dt.date,
 
 
 def _stamps(
-    grid: _Grid, raw: RawBatch, received: dt.date, notes: list[Normalisation]
+    grid: Grid, raw: RawBatch, received: dt.date, notes: list[Normalisation]
 ) -> tuple[np.ndarray, np.ndarray, TextColumn]:
     layout = grid.found.layout
     assert layout.time is not None
@@ -330,7 +331,7 @@ def _area(layout: Layout, file: str) -> str:
     return "-".join(words)
 
 
-def _joined(grid: _Grid) -> dict[str, TextColumn]:
+def _joined(grid: Grid) -> dict[str, TextColumn]:
     """Look the facts of a second sheet up by its key; a record without partner has blanks."""
     found = grid.found
     if found.joined is None or found.layout.join is None:
@@ -351,7 +352,7 @@ def _joined(grid: _Grid) -> dict[str, TextColumn]:
     return joined
 
 
-def _record_status(grid: _Grid) -> pd.Categorical:
+def _record_status(grid: Grid) -> pd.Categorical:
     """Tell records with a cell that is no value where the record's identity stands."""
     status = np.zeros(grid.size, dtype=np.int8)
     words = ["", "bad-cell"]
@@ -368,7 +369,7 @@ def _record_status(grid: _Grid) -> pd.Categorical:
     return coded(status, words)
 
 
-def _row_extras(grid: _Grid, layout: Layout, joined: dict[str, TextColumn]) -> dict[str, object]:
+def _row_extras(grid: Grid, layout: Layout, joined: dict[str, TextColumn]) -> dict[str, object]:
     """Give the further columns of the record: remark, depth, land use, and what a packet says of itself."""
     extras: dict[str, object] = {}
     texts = ("remark", "land_use", "area_text", "system_code", "command_code", "longitude", "latitude")
@@ -495,7 +496,7 @@ _STATUS_CODE = {word: at for at, word in enumerate(STATUSES)}
 
 
 def _wide_results(
-    grid: _Grid, layout: Layout, rows: dict[str, object], stamps: np.ndarray, notes: list[Normalisation]
+    grid: Grid, layout: Layout, rows: dict[str, object], stamps: np.ndarray, notes: list[Normalisation]
 ) -> tuple[pd.DataFrame, int]:
     specs = {spec.parameter: spec for spec in layout.results}
     known = parameters()
@@ -558,7 +559,7 @@ def _wide_results(
     return blocks.frame(words), total_missing
 
 
-def _colours(grid: _Grid, layout: Layout, position: int, words: list[str]) -> np.ndarray:
+def _colours(grid: Grid, layout: Layout, position: int, words: list[str]) -> np.ndarray:
     """Give each cell of a column the mark that its font colour means in this layout."""
     marks = np.zeros(grid.size, np.int8)
     if not layout.colours:
@@ -590,7 +591,7 @@ def _code(words: list[str], word: str) -> int:
 
 
 def _swap(
-    grid: _Grid,
+    grid: Grid,
     layout: Layout,
     headers: list[HeaderColumn],
     stamps: np.ndarray,
@@ -630,7 +631,7 @@ def _read_block(
     column: TextColumn,
     missing: tuple[str, ...],
     way: units.Conversion,
-    grid: _Grid,
+    grid: Grid,
     position: int,
     told: _Told,
     stays: np.ndarray | None = None,
@@ -700,12 +701,12 @@ def _cell_ways(
     return ways
 
 
-def _marks(grid: _Grid, position: int) -> list[tuple[int, str]]:
+def _marks(grid: Grid, position: int) -> list[tuple[int, str]]:
     return [(m.row, m.kind) for m in grid.found.sheet.marks if m.column == position]
 
 
 def _long_results(
-    grid: _Grid, layout: Layout, rows: dict[str, object], notes: list[Normalisation]
+    grid: Grid, layout: Layout, rows: dict[str, object], notes: list[Normalisation]
 ) -> tuple[pd.DataFrame, int]:
     assert layout.long is not None and layout.medium is not None and layout.time is not None
     names, values = _field(grid, "@parameter"), _field(grid, "@value")
@@ -837,7 +838,7 @@ def _comma_hint(text: str) -> str:
     return "；该行有全角逗号“，”，请改为半角逗号" if "，" in text else ""
 
 
-def _answers(grid: _Grid) -> dict[tuple[int, str], str]:
+def _answers(grid: Grid) -> dict[tuple[int, str], str]:
     """Read the uploader's explanations back from an annotated copy."""
     position = grid.found.answer_column
     if position is None:

@@ -22,6 +22,7 @@ from schemas.files import fold
 from schemas.identifiers import identity_check, mask, read_uscc
 from schemas.layouts import Layout
 from schemas.loaders import Bureau, Table, find_level, find_scheme, scheme_in_force, tables
+from schemas.personal import mask_name, mask_phone, without_numbers
 from schemas.states import find_rating_state
 
 _HAN = re.compile(r"[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
@@ -33,7 +34,7 @@ _TIMES = {"万": 1e4, "亿": 1e8, None: 1.0}
 EXPERTS = Table("experts", "专家", "experts", (), (), None, (), "design of the exchange §3")
 
 
-class _Fields:
+class Fields:
     """The columns of a register by field name; an absent field reads as blank."""
 
     def __init__(self, found: Recognised, columns: dict[int, TextColumn], size: int) -> None:
@@ -43,12 +44,14 @@ class _Fields:
         self.by_name = {c.field: columns[c.position] for c in found.columns if c.field}
 
     def column(self, name: str) -> TextColumn:
+        """Give a column by its field."""
         found = self.by_name.get(name)
         if found is not None:
             return found
         return TextColumn.constant(str(self.layout.fixed.get(name, "")), self.size)
 
     def text(self, name: str) -> pd.Categorical:
+        """Give the folded texts of a column."""
         return self.column(name).category()
 
     def dates(self, name: str) -> tuple[np.ndarray, pd.Categorical]:
@@ -86,7 +89,7 @@ def read_register(
         Excel row numbers of those records.
     """
     size = len(rows)
-    fields = _Fields(found, columns, size)
+    fields = Fields(found, columns, size)
     frame: dict[str, object] = {
         "source_row": rows.astype(np.int32),
         "sheet": coded(np.zeros(size, np.int8), [found.sheet.name or ""]),
@@ -96,7 +99,7 @@ def read_register(
     frame |= reader(fields, bureau)
     data = pd.DataFrame(frame)
     if found.sheet.broken:
-        data = _with_broken(data, found.sheet.broken)
+        data = _with_broken(data, found.sheet.broken, shown=not found.layout.personal)
     table = tables().get(found.layout.table, EXPERTS)
     results = pd.DataFrame({"row": np.arange(len(data), dtype=np.int32)})
     if found.sheet.broken:
@@ -129,7 +132,7 @@ def _record_status(found: Recognised, rows: np.ndarray) -> pd.Categorical:
     return coded(np.isin(rows, list(bad)).astype(np.int8), ["", "bad-cell"])
 
 
-def _with_broken(frame: pd.DataFrame, broken: tuple[BrokenLine, ...]) -> pd.DataFrame:
+def _with_broken(frame: pd.DataFrame, broken: tuple[BrokenLine, ...], *, shown: bool) -> pd.DataFrame:
     extra: dict[str, object] = {}
     for name in frame.columns:
         kind: Any = frame[name].dtype
@@ -138,7 +141,8 @@ def _with_broken(frame: pd.DataFrame, broken: tuple[BrokenLine, ...]) -> pd.Data
         elif name == "record_status":
             extra[name] = pd.Categorical(["broken"] * len(broken))
         elif name in ("name_text", "enterprise_name", "party_name"):
-            extra[name] = pd.Categorical([b.text[:200] for b in broken])
+            # nobody knows which part of a broken record is somebody's number
+            extra[name] = pd.Categorical([b.text[:200] if shown else "***" for b in broken])
         elif isinstance(kind, pd.CategoricalDtype):
             extra[name] = pd.Categorical([""] * len(broken))
         elif kind.kind in "iu":
@@ -178,7 +182,7 @@ def name_status(text: str) -> str:
     )
 
 
-def _name(fields: _Fields, field: str) -> dict[str, object]:
+def _name(fields: Fields, field: str) -> dict[str, object]:
     column = fields.column(field)
     return {
         field: column.category(),
@@ -187,7 +191,7 @@ def _name(fields: _Fields, field: str) -> dict[str, object]:
     }
 
 
-def _uscc(fields: _Fields, field: str = "uscc") -> dict[str, object]:
+def _uscc(fields: Fields, field: str = "uscc") -> dict[str, object]:
     column = fields.column(field)
     read = [read_uscc(text) for text in column.texts]
     return {
@@ -236,7 +240,7 @@ def _days(later: np.ndarray, earlier: np.ndarray) -> np.ndarray:
     return out
 
 
-def _ratings(fields: _Fields, bureau: Bureau) -> dict[str, object]:
+def _ratings(fields: Fields, bureau: Bureau) -> dict[str, object]:
     frame = _name(fields, "enterprise_name") | _uscc(fields)
     frame["name_pair_status"] = _pair_status(frame["enterprise_name"], frame["uscc"])  # type: ignore[arg-type]
     years = fields.column("rated_year")
@@ -283,7 +287,7 @@ def _subject(uscc: pd.Categorical, name: pd.Categorical) -> Any:
     return pd.Categorical(np.where(codes != "", codes, names))
 
 
-def _levels(fields: _Fields, bureau: Bureau, rated_year: np.ndarray) -> dict[str, object]:
+def _levels(fields: Fields, bureau: Bureau, rated_year: np.ndarray) -> dict[str, object]:
     """Read scheme, level and score together: a level means something only in its scheme."""
     scheme_column, level_column, score_column, veto_column = (
         fields.column(name) for name in ("scheme_text", "level_text", "score", "veto")
@@ -370,7 +374,7 @@ def read_fine(text: str) -> float | None:
     return None if number is None else float(f"{number * _TIMES[match['w'] if match else None]:.15g}")
 
 
-def _penalties(fields: _Fields, bureau: Bureau) -> dict[str, object]:
+def _penalties(fields: Fields, bureau: Bureau) -> dict[str, object]:
     frame = _name(fields, "party_name") | _uscc(fields)
     frame["name_pair_status"] = _pair_status(frame["party_name"], frame["uscc"])  # type: ignore[arg-type]
     number = fields.column("decision_number")
@@ -421,15 +425,14 @@ def _penalties(fields: _Fields, bureau: Bureau) -> dict[str, object]:
     return frame
 
 
-def _experts(fields: _Fields, bureau: Bureau) -> dict[str, object]:
+def _experts(fields: Fields, bureau: Bureau) -> dict[str, object]:
     """Read an expert list; personal numbers leave this room only as their masks."""
     name = fields.column("name")
     identity, phone = fields.column("identity_number"), fields.column("phone")
     states = [read_uscc(text).status if text else "none" for text in identity.folded]
     certificate, frame_status = fields.dates("certificate_until")
-    uscc = _uscc(fields, "employer_uscc")
     return {
-        "name_text": name.category(lambda t: t[:1] + "*" * max(len(t) - 1, 0)),
+        "name_text": name.category(mask_name),
         "name_status": categorical(
             ["missing" if not t else ("too-short" if len(t) < 2 else "") for t in name.folded], name.codes
         ),
@@ -437,20 +440,26 @@ def _experts(fields: _Fields, bureau: Bureau) -> dict[str, object]:
         "identity_status": categorical(
             [_identity_status(t, s) for t, s in zip(identity.folded, states, strict=True)], identity.codes
         ),
-        "phone_text": phone.category(lambda t: t[:3] + "****" + t[-4:] if len(t) >= 7 else t),
+        "phone_text": phone.category(mask_phone),
         "phone_status": categorical(
             ["" if not t or re.fullmatch(r"1\d{10}", t) else "unreadable" for t in phone.folded], phone.codes
         ),
-        "specialty_text": fields.text("specialty"),
+        # a cell pushed into the wrong column may hold a number too
+        "specialty_text": fields.column("specialty").category(without_numbers),
         "specialty_status": categorical(
             ["" if t else "missing" for t in fields.column("specialty").folded], fields.column("specialty").codes
         ),
-        "uscc_status": uscc["uscc_status"],
-        "uscc_text": uscc["uscc_text"],
+        "uscc_status": _uscc(fields, "employer_uscc")["uscc_status"],
+        "uscc_text": fields.column("employer_uscc").category(_shown_code),
         "certificate_until": certificate,
         "certificate_status": frame_status,
-        "certificate_text": fields.text("certificate_until"),
+        "certificate_text": fields.column("certificate_until").category(without_numbers),
     }
+
+
+def _shown_code(text: str) -> str:
+    shown = read_uscc(text).text
+    return shown if len(shown) == 18 else without_numbers(shown)
 
 
 def _identity_status(text: str, status: str) -> str:

@@ -13,7 +13,6 @@ from made_credit import FIRM, HOUR, OTHER, T0, penalty, publish, rating
 
 from credit_registry.answers import compose
 from credit_registry.errors import SlipInvalid
-from credit_registry.fonts import FontFace, NoChineseFont, characters, choose, spelt_out, wheel_folder
 from credit_registry.nothing import KINDS
 from credit_registry.paper import print_slip, qr_text
 from credit_registry.register import Register
@@ -293,26 +292,3 @@ def test_the_qr_code_leads_to_the_portal_or_holds_number_and_code(slip):
     assert qr_text(slip) == f"GONGZHI-SLIP/1 Q-20261123-0001 {code}"
     assert qr_text(slip, "https://portal.example/slips/") == f"https://portal.example/slips/q-20261123-0001?code={code}"
     assert print_slip(slip) != print_slip(slip, address="https://portal.example/slips")
-
-
-# -- fonts -------------------------------------------------------------------------------------------------------------
-
-
-def test_without_a_chinese_font_the_error_names_the_debian_package(tmp_path):
-    with pytest.raises(NoChineseFont, match="fonts-noto-cjk") as refused:
-        choose([FontFace("DejaVu Sans", tmp_path / "a.ttf", 0), FontFace("SimSun", tmp_path / "damaged.ttc", 0)])
-    assert "apt install" in refused.value.message_en
-
-
-def test_a_font_of_a_known_name_without_the_characters_is_passed_over(tmp_path):
-    (tmp_path / "noise.ttf").write_bytes(b"\x00\x01\x00\x00\x00\x01" + bytes(40))
-    assert "良" not in characters(tmp_path / "noise.ttf")
-    with pytest.raises(NoChineseFont):
-        choose([FontFace("Noto Sans CJK SC", tmp_path / "noise.ttf", 0)])
-
-
-def test_the_characters_of_the_font_of_the_wheel_are_read():
-    (folder,) = wheel_folder()
-    have = characters(next(folder.glob("*.ttc")), 2)
-    assert all(one in have for one in "碚龘𫟹，（〔") and "﷽" not in have
-    assert spelt_out("碚﷽", have) == "碚‹U+FDFD›"

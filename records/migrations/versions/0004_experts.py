@@ -80,13 +80,13 @@ def upgrade() -> None:
         sa.Column("updated_at", Moment(), nullable=False),
         sa.Column("merged_into", sa.String(length=40)),
         sa.Column("erased_at", Moment()),
+        sa.Column("frozen_at", Moment()),
         sa.PrimaryKeyConstraint("expert_id", name=op.f("pk_expert")),
     )
-    op.create_index("ix_expert_bureau_state_name", "expert", ["bureau", "state", "name_key", "expert_id"], unique=False)
     op.create_index(op.f("ix_expert_employer_uscc"), "expert", ["employer_uscc"], unique=False)
     op.create_index(op.f("ix_expert_identity_index"), "expert", ["identity_index"], unique=False)
-    op.create_index(op.f("ix_expert_name_key"), "expert", ["name_key"], unique=False)
-    op.create_index("ix_expert_state_name", "expert", ["state", "name_key", "expert_id"], unique=False)
+    page = ["name_key", "expert_id", "employer", "bureau", "state", "erased_at"]
+    op.create_index("ix_expert_page", "expert", page, unique=False)
     op.create_table(
         "expert_access",
         sa.Column("id", counter(), autoincrement=True, nullable=False),
@@ -259,6 +259,7 @@ def upgrade() -> None:
         sa.Column("decided_at", Moment()),
         sa.Column("decided_by", sa.String(length=120), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("kept", sa.String(length=40), nullable=False, server_default=sa.text("''")),
         sa.ForeignKeyConstraint(["first"], ["expert.expert_id"], name=op.f("fk_expert_match_first")),
         sa.ForeignKeyConstraint(["second"], ["expert.expert_id"], name=op.f("fk_expert_match_second")),
         sa.PrimaryKeyConstraint("match_id", name=op.f("pk_expert_match")),
@@ -309,7 +310,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_expert_specialty")),
     )
     op.create_index(op.f("ix_expert_specialty_code"), "expert_specialty", ["code"], unique=False)
-    op.create_index(op.f("ix_expert_specialty_expert_id"), "expert_specialty", ["expert_id"], unique=False)
+    op.create_index("ix_expert_specialty_expert", "expert_specialty", ["expert_id", "code"], unique=False)
     op.create_table(
         "expert_tie",
         sa.Column("id", counter(), autoincrement=True, nullable=False),

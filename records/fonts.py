@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from credit_registry.errors import RegistryError
+from records.errors import NoChineseFont
 
 FAMILIES = (
     "Noto Sans CJK SC",
@@ -36,15 +36,9 @@ FAMILIES = (
 )
 """Families with the characters of GB 18030 as far as names need them, the better ones first."""
 
-NEEDED = "企业环境信用查询单诚信良好警示不良未参评碚绵"
+NEEDED = "企业环境信用查询单诚信良好警示不良未参评碚绵专家抽取哈希递补"
 DEBIAN_PACKAGE = "fonts-noto-cjk"
 WHEEL = "manimgx_fonts_cjk"
-
-
-class NoChineseFont(RegistryError):
-    """No font with Chinese characters is installed."""
-
-    code = "no-chinese-font"
 
 
 @dataclass(frozen=True, slots=True)
