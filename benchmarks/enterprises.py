@@ -87,6 +87,37 @@ WRONG = (
 
 
 @dataclass(frozen=True, slots=True)
+class Words:
+    """What enterprises are invented of.
+
+    Attributes
+    ----------
+    places : dict
+        First two digits of a division → the province and places in it, as they stand in names.
+    home : dict
+        How often a province is drawn; 1 where not named.
+    brand : str
+        The characters of brands.
+    trades : tuple of str
+    forms : dict
+        Legal forms, and how often each is drawn.
+    wrong : str
+        Characters that take another's place in a slip.
+    """
+
+    places: dict[str, str]
+    home: dict[str, int]
+    brand: str
+    trades: tuple[str, ...]
+    forms: dict[str, float]
+    wrong: str
+
+
+USUAL = Words(PROVINCES, HOME, BRAND, TRADES, FORMS, WRONG)
+"""The words search was written with; :mod:`benchmarks.held_out` has others."""
+
+
+@dataclass(frozen=True, slots=True)
 class Enterprise:
     """One enterprise and what its name was made of."""
 
@@ -106,30 +137,30 @@ class Enterprise:
         return self.name.removesuffix(self.form)
 
 
-def enterprises(number: int, seed: int = 20261123) -> Iterator[Enterprise]:
+def enterprises(number: int, seed: int = 20261123, words: Words = USUAL) -> Iterator[Enterprise]:
     """Invent so many enterprises; no two bear one name."""
     draw = random.Random(seed)
     places = [
         (code, province, place)
-        for code, line in PROVINCES.items()
+        for code, line in words.places.items()
         for province, _, rest in [line.partition(":")]
         for place in (province, *rest.split())
-        for _ in range(HOME.get(code, 1))
+        for _ in range(words.home.get(code, 1))
     ]
-    forms = draw.choices(list(FORMS), list(FORMS.values()), k=number)
+    forms = draw.choices(list(words.forms), list(words.forms.values()), k=number)
     used: set[str] = set()
     for form, code in zip(forms, _codes(number, draw), strict=True):
         while True:
             first, province, region = draw.choice(places)
-            brand = "".join(draw.choices(BRAND, k=draw.choices((2, 3, 4), (75, 17, 8))[0]))
-            trade = draw.choice(TRADES)
+            brand = "".join(draw.choices(words.brand, k=draw.choices((2, 3, 4), (75, 17, 8))[0]))
+            trade = draw.choice(words.trades)
             name = _composed(draw, province, region, brand, trade, form)
             if name not in used:
                 break
         used.add(name)
         division = f"{first}{draw.randint(1, 20):02d}{draw.randint(1, 30):02d}"
         uscc = _checked("91" + division + code)
-        former = f"{region}{''.join(draw.choices(BRAND, k=2))}{trade}{form}" if draw.random() < 0.03 else ""
+        former = f"{region}{''.join(draw.choices(words.brand, k=2))}{trade}{form}" if draw.random() < 0.03 else ""
         yield Enterprise(uscc, name, former, province, region, brand, trade, form, division)
 
 
@@ -165,32 +196,32 @@ def _checked(body: str) -> str:
 # -- slips ----------------------------------------------------------------------------------------------------------
 
 
-def _one_wrong(one: Enterprise, draw: random.Random) -> str:
+def _one_wrong(one: Enterprise, draw: random.Random, wrong: str) -> str:
     stem = one.stem
     place = draw.choice([number for number, character in enumerate(stem) if character not in "()"])
-    return stem[:place] + draw.choice(WRONG) + stem[place + 1 :] + one.form
+    return stem[:place] + draw.choice(wrong) + stem[place + 1 :] + one.form
 
 
-def _one_missing(one: Enterprise, draw: random.Random) -> str:
+def _one_missing(one: Enterprise, draw: random.Random, wrong: str) -> str:
     stem = one.stem
     place = draw.choice([number for number, character in enumerate(stem) if character not in "()"])
     return stem[:place] + stem[place + 1 :] + one.form
 
 
-def _swapped(one: Enterprise, draw: random.Random) -> str:
+def _swapped(one: Enterprise, draw: random.Random, wrong: str) -> str:
     place = one.region if one.region in one.name else one.province
     if draw.random() < 0.5:
         return f"{one.brand}{one.trade}（{place}）{one.form}"
     return f"{one.brand}（{place}）{one.trade}{one.form}"
 
 
-def _wrong_brand(one: Enterprise, draw: random.Random) -> str:
+def _wrong_brand(one: Enterprise, draw: random.Random, wrong: str) -> str:
     place = draw.randrange(len(one.brand))
-    wrong = one.brand[:place] + draw.choice(WRONG) + one.brand[place + 1 :]
-    return one.name.replace(one.brand, wrong, 1)
+    brand = one.brand[:place] + draw.choice(wrong) + one.brand[place + 1 :]
+    return one.name.replace(one.brand, brand, 1)
 
 
-def _traditional(one: Enterprise, draw: random.Random) -> str:
+def _traditional(one: Enterprise, draw: random.Random, wrong: str) -> str:
     return _to_traditional().convert(one.name)
 
 
@@ -203,25 +234,25 @@ def _sound(one: Enterprise) -> list[str]:
     return lazy_pinyin(one.stem.replace("(", "").replace(")", ""), v_to_u=False)
 
 
-SLIPS: dict[str, Callable[[Enterprise, random.Random], str]] = {
-    "no suffix": lambda one, draw: one.stem,
+SLIPS: dict[str, Callable[[Enterprise, random.Random, str], str]] = {
+    "no suffix": lambda one, draw, wrong: one.stem,
     "one typo": _one_wrong,
     "one missing": _one_missing,
     "swapped, brackets": _swapped,
-    "brand + industry": lambda one, draw: one.brand + one.trade,
+    "brand + industry": lambda one, draw, wrong: one.brand + one.trade,
     "traditional": _traditional,
-    "full pinyin": lambda one, draw: "".join(_sound(one)),
-    "initials": lambda one, draw: "".join(sound[0] for sound in _sound(one)),
+    "full pinyin": lambda one, draw, wrong: "".join(_sound(one)),
+    "initials": lambda one, draw, wrong: "".join(sound[0] for sound in _sound(one)),
     "typo in 2-char brand": _wrong_brand,
 }
 SOUNDING = ("full pinyin", "initials")
 
 
-def slips(chosen: list[Enterprise], kind: str, seed: int) -> list[tuple[str, Enterprise]]:
+def slips(chosen: list[Enterprise], kind: str, seed: int, words: Words = USUAL) -> list[tuple[str, Enterprise]]:
     """Get the names of enterprises wrong in one way; brackets only where that is the way."""
     draw = random.Random(f"{seed} {kind}")
     fit = [one for one in chosen if len(one.brand) == 2] if kind.startswith("typo in") else chosen
-    made = [(SLIPS[kind](one, draw), one) for one in fit]
+    made = [(SLIPS[kind](one, draw, words.wrong), one) for one in fit]
     return [(text, one) for text, one in made if text != one.name or kind == "traditional"]
 
 

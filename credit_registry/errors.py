@@ -6,6 +6,7 @@
     ├── NoRegister         no register was built yet in this home
     ├── DamagedRegister    the register file cannot be read, or another edition of the program wrote it
     ├── DamagedTable       a shared table the register is built from cannot be read
+    ├── IndexFailed        the search index of a new register was not finished; the register in use stays
     ├── BadCode            the text is no unified social credit code; says why
     ├── UnknownPurpose     the purpose of a look-up is none of the list
     ├── IncompleteRequest  who asks, why or under which plan is missing
@@ -16,20 +17,13 @@
 
 from __future__ import annotations
 
+from records.errors import TwoTongued
 
-class RegistryError(Exception):
-    """An error of the credit register, with a short code and the words for both languages."""
+
+class RegistryError(TwoTongued):
+    """An error of the credit register."""
 
     code = "credit"
-
-    def __init__(self, message: str, message_en: str) -> None:
-        super().__init__(f"{message} / {message_en}")
-        self.message = message
-        self.message_en = message_en
-
-    def as_json(self) -> dict[str, object]:
-        """Give the ``error`` object of the command line's JSON."""
-        return {"code": self.code, "message": self.message, "message_en": self.message_en, "row": None, "column": None}
 
 
 class NoRegister(RegistryError):
@@ -48,6 +42,12 @@ class DamagedTable(RegistryError):
     """A shared table the register is built from cannot be read."""
 
     code = "damaged-table"
+
+
+class IndexFailed(RegistryError):
+    """The search index of a new register was not finished."""
+
+    code = "index-failed"
 
 
 class BadCode(RegistryError):

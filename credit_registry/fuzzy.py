@@ -34,9 +34,11 @@ class PairsWriter:
         folder.mkdir(parents=True)
         self.writer = _open(folder).writer(HEAP, 1)
 
-    def add(self, row: int, compared: str, words: str) -> None:
-        """Add one name, and its words, blanks between them: its regions in short and its skipping pairs."""
-        self.writer.add_document(Document(row=row, name=compared, word=words))
+    def add(self, first: int, compared: Iterable[str], words: Iterable[str]) -> None:
+        """Add names, their rows counted from ``first``, and the words of each: regions in short and skipping pairs."""
+        add = self.writer.add_document
+        for row, (name, said) in enumerate(zip(compared, words, strict=True), first):
+            add(Document(row=row, name=name, word=said))
 
     def close(self) -> None:
         """Write what is left and wait until it is on the disk."""

@@ -30,7 +30,7 @@ from credit_registry.inspection_plan import (
     check_lists,
     plain_object,
 )
-from credit_registry.strata import stratum_of, wanted_number
+from credit_registry.strata import stratum_fault, stratum_of, wanted_number
 from records.chain import canonical
 from records.keys import Signer, check_signature, sign_document
 
@@ -187,16 +187,32 @@ def _result(committed: Mapping[str, Any], revealed: Mapping[str, str], public_va
     }
 
 
-def _check_reveal(committed: Mapping[str, Any], revealed: Mapping[str, str], public_value: str) -> None:
+def check_list(committed: Mapping[str, Any]) -> None:
+    """Check a list before anybody commits to it, and before it is drawn from: its hash, and each stratum by its rule.
+
+    Raises
+    ------
+    BadDraw
+        It was changed, a stratum of its plan cannot be, or an object stands in another than its rule says.
+    """
     frozen = committed["list"]
     if list_sha256(frozen) != committed["list_sha256"]:
         raise BadDraw("名单与承诺时的哈希不符，名单被改动过", "the list does not fit its hash: it was changed")
+    strata = frozen["plan"]["strata"]
+    for stratum in strata:
+        if fault := stratum_fault(stratum):
+            raise BadDraw(f"层 {stratum['code']}：{fault[0]}", f"stratum {stratum['code']} {fault[1]}")
     for item in frozen["objects"]:
-        if item["stratum"] != stratum_of(frozen["plan"]["strata"], item):
+        if item["stratum"] != (rule := stratum_of(strata, item)):
             raise BadDraw(
-                f"对象 {item['object_id']} 所列的层与规则不符",
-                f"object {item['object_id']} is not in the stratum of its rule",
+                f"对象 {item['object_id']} 列在层“{item['stratum']}”，按方案的规则应为“{rule}”",
+                f"object {item['object_id']} stands in stratum {item['stratum']!r}; by the rules of the plan {rule!r}",
             )
+
+
+def _check_reveal(committed: Mapping[str, Any], revealed: Mapping[str, str], public_value: str) -> None:
+    check_list(committed)
+    frozen = committed["list"]
     if set(revealed) != set(committed["commitments"]):
         raise BadDraw(
             f"应由 {'、'.join(committed['commitments'])} 揭示，现有 {'、'.join(revealed)}",
@@ -279,6 +295,12 @@ def _not_this_officer(
     if who["valid_until"] < last_day:
         return {"reason": "certificate-ends", "why": who["valid_until"]}
     return {"reason": "load-reached", "why": ""} if full else None
+
+
+def signers(document: Mapping[str, Any]) -> dict[str, str]:
+    """Give who signed a result and its commitment: key id → public key, as the document has them."""
+    parts = (document, document.get("commitment"))
+    return {str(one.get("key_id")): str(one.get("public_key")) for one in parts if isinstance(one, Mapping)}
 
 
 def verify_draw(document: Mapping[str, Any], trusted_keys: Mapping[str, str] | None = None) -> DrawCheck:

@@ -40,10 +40,13 @@ class SortedKeys:
 
     def rows(self, low: int, high: int, most: int) -> list[int]:
         """Give the rows of the keys from ``low`` up to, not with, ``high``, at most so many, shortest first."""
-        first = int(np.searchsorted(self.keys, np.uint64(low << ROW_BITS)))
-        last = int(np.searchsorted(self.keys, np.uint64(high << ROW_BITS)))
-        found = self.keys[first : min(last, first + most)] & np.uint64(MOST_ROWS - 1)
+        (found,) = self.spans([(low, high)], most)
         return list(map(int, found))
+
+    def spans(self, ranges: Sequence[tuple[int, int]], most: int) -> list[Keys]:
+        """Give the rows of several ranges, as :meth:`rows` does of one."""
+        ends = np.searchsorted(self.keys, np.array(ranges, np.uint64) << np.uint64(ROW_BITS)).tolist()
+        return [self.keys[first : min(last, first + most)] & np.uint64(MOST_ROWS - 1) for first, last in ends]
 
     def of(self, text: str, most: int) -> list[int]:
         """Give the rows kept under the checksum of a text."""
@@ -70,7 +73,7 @@ class SoundKeys:
 
     def __init__(self) -> None:
         numbers = {sound: number for number, sound in enumerate(sounds(), 1)}
-        self.syllables = np.zeros((_ALTERNATIVES + 1, 1 << 16), np.uint64)
+        self.syllables = np.zeros((_ALTERNATIVES + 1, 1 << 16), np.uint16)
         self.initials = np.zeros_like(self.syllables)
         for character, many in self._all():
             for place, sound in enumerate(many[: _ALTERNATIVES + 1]):
@@ -97,27 +100,29 @@ class SoundKeys:
         )
 
 
-def _packed(table: NDArray[np.uint64], codes: NDArray[np.uint32], rows: NDArray[np.uint64], bits: int) -> Keys:
+def _packed(table: NDArray[np.uint16], codes: NDArray[np.uint32], rows: NDArray[np.uint64], bits: int) -> Keys:
     """Pack the usual reading, then once more for every other reading of every place; a silence ends the key."""
-    width = codes.shape[1]
-    usual = table[0][codes]
-    heard = np.cumprod(usual > 0, axis=1).astype(np.uint64)
+    usual = table[0][codes].astype(np.uint64)
+    heard = np.logical_and.accumulate(usual > 0, axis=1)
     usual *= heard
-    shifts = [np.uint64(bits * (width - 1 - place)) for place in range(width)]
+    shifts = [np.uint64(bits * (codes.shape[1] - 1 - place)) for place in range(codes.shape[1])]
     keys = np.zeros(len(codes), np.uint64)
     for place, shift in enumerate(shifts):
         keys |= usual[:, place] << shift
     lines = np.arange(len(codes))
     for place, shift in enumerate(shifts):
+        # a third reading only where there is a second, which few characters have
+        several = heard[:, place] & (table[1][codes[:, place]] > 0)
+        chosen = np.flatnonzero(several[lines])
+        at = lines[chosen]
         added: list[tuple[Keys, NDArray[np.intp]]] = []
         for other in table[1:]:
-            sound = other[codes[:, place]] * heard[:, place]
-            chosen = np.flatnonzero(sound[lines])
-            at = lines[chosen]
+            sound = other[codes[at, place]].astype(np.uint64)
             # unsigned wrap-around takes the usual reading out and puts the other in
-            added.append((keys[chosen] + ((sound[at] - usual[at, place]) << shift), at))
+            changed = keys[chosen] + ((sound - usual[at, place]) << shift)
+            added.append((changed[sound > 0], at[sound > 0]))
         keys = np.concatenate([keys, *(one for one, _ in added)])
-        lines = np.concatenate([lines, *(at for _, at in added)])
+        lines = np.concatenate([lines, *(line for _, line in added)])
     return (keys << np.uint64(ROW_BITS)) | rows[lines]
 
 

@@ -5,11 +5,13 @@ Native words stand beside the shared ones; what a scheme's text leaves open is s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from schemas.credit_facts import LegalAct, LegalBasis, legal_basis, recognition_reasons
 from schemas.ratings import RatingLevel, rating_schemes
+from schemas.unconfirmed import unconfirmed_facts
 
 if TYPE_CHECKING:
     from credit_registry.dossier import Name, Penalty
@@ -33,6 +35,7 @@ def rating_line(verdict: Verdict) -> dict[str, Any]:
         "scheme": rating.scheme,
         "scheme_title": scheme.title_zh if scheme else rating.scheme,
         "scheme_confirmed": bool(scheme and scheme.confirmed),
+        "unconfirmed": _unconfirmed((*(scheme.unconfirmed if scheme else ()), *(level.unconfirmed if level else ()))),
         "rated_year": rating.rated_year,
         "site": rating.site,
         "name_then": rating.name,
@@ -104,7 +107,14 @@ def _act_line(basis: LegalBasis) -> dict[str, Any]:
         "edition_at_act": _edition(basis.at_act),
         "edition_at_decision": _edition(basis.at_decision),
         "repealed_by": basis.repealed_by,
+        "unconfirmed": _unconfirmed(basis.unconfirmed),
     }
+
+
+def _unconfirmed(facts: Iterable[str]) -> list[dict[str, str]]:
+    """Name what no document confirms, so that it is read before it is cited."""
+    known = unconfirmed_facts()
+    return [{"fact": fact, "title": known[fact].title_zh, "title_en": known[fact].title_en} for fact in facts]
 
 
 def _edition(act: LegalAct | None) -> str | None:

@@ -6,6 +6,7 @@ whatever the dictionary says of a phrase. Sounds are toneless pinyin with every 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from functools import cache, lru_cache
@@ -60,13 +61,20 @@ def sounds() -> tuple[str, ...]:
 
 def spoken(name: str) -> list[tuple[str, ...]]:
     """Give the readings of each character that has a sound; a letter or digit sounds as itself."""
-    known = readings()
-    found = (known.get(character) or _own_sound(character) for character in plain(name))
-    return [one for one in found if one]
+    return heard(plain(name))
 
 
-def _own_sound(character: str) -> tuple[str, ...]:
-    return (character.lower(),) if character.isascii() and character.isalnum() else ()
+def heard(text: str) -> list[tuple[str, ...]]:
+    """Do what :func:`spoken` does for a text that is folded and has no brackets."""
+    known = sounding()
+    return [sound for character in text if (sound := known.get(character))]
+
+
+@lru_cache(maxsize=1)
+def sounding() -> dict[str, tuple[str, ...]]:
+    """Give the readings of every character that may stand in a name; a letter or digit sounds as itself."""
+    own = {chr(code): (chr(code).lower(),) for code in range(128) if chr(code).isalnum()}
+    return own | readings()
 
 
 def pinyin(name: str, most: int = 64) -> tuple[frozenset[str], frozenset[str]]:

@@ -7,7 +7,7 @@ the JSON. How a page is set is in ``records/paper.py``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,17 @@ from credit_registry.wording import (
     MESSAGE_KINDS,
     PENALTY_STATES,
     RATING_STATES,
-    TABLES,
     TARGETS,
     attention_in_words,
     bureau_name,
     level_in_words,
+    moment,
     nothing_in_words,
+    source_in_words,
 )
 from records.paper import print_page
 
 TEMPLATE = Path(__file__).parent / "templates" / "slip.typ"
-CHINA = timezone(timedelta(hours=8))
 TITLE = "企业环境信用查询单"
 LONGEST = 60
 ROOM = (40, 24, 16, 12, 9, 7, 5, 4, 3, 2, 1, 0)
@@ -72,7 +72,7 @@ def page_of(slip: Mapping[str, Any], *, room: int) -> dict[str, Any]:
         "title": TITLE,
         "issuer": slip["issuer"],
         "slip_id": slip["slip_id"],
-        "issued_at": moment(slip["issued_at"]),
+        "issued_at": moment(datetime.fromisoformat(slip["issued_at"])),
         "code": slip["verification_code"],
         "asker": _asker(answer),
         "identity": _identity(answer["identity"]),
@@ -91,11 +91,6 @@ def page_of(slip: Mapping[str, Any], *, room: int) -> dict[str, Any]:
     }
 
 
-def moment(text: str | None) -> str:
-    """Write an instant as China time to the minute."""
-    return datetime.fromisoformat(text).astimezone(CHINA).strftime("%Y-%m-%d %H:%M（北京时间）") if text else "—"
-
-
 def _cut(text: Any, longest: int = LONGEST) -> str:
     text = str(text or "—")
     return text if len(text) <= longest else text[: longest - 1] + "…"
@@ -103,14 +98,14 @@ def _cut(text: Any, longest: int = LONGEST) -> str:
 
 def _asker(answer: Mapping[str, Any]) -> list[tuple[str, str]]:
     query, as_of = answer["query"], answer["as_of"]
-    known = moment(as_of["known"]) + ("，即查询时" if as_of["known_is_now"] else "")
+    known = moment(datetime.fromisoformat(as_of["known"])) + ("，即查询时" if as_of["known_is_now"] else "")
     return [
         ("查询人", _cut(query["user"])),
         ("单位", _cut(query["unit"])),
         ("执法证号", _cut(query["certificate"])),
         ("查询目的", _cut(query["purpose_zh"])),
         ("计划或事由", _cut(query["plan"])),
-        ("查询时间", moment(query["at"])),
+        ("查询时间", moment(datetime.fromisoformat(query["at"]))),
         ("有效时点", str(as_of["on"])),
         ("所知时点", known),
         ("数据版本", _cut(as_of["version"])),
@@ -170,7 +165,7 @@ def _rating(line: Mapping[str, Any]) -> list[str]:
         line["scheme"],
         _cut(level_in_words(line), 40),
         RATING_STATES.get(line["state"], line["state"]),
-        _cut(f"{verdict}：{reason}", 90),
+        _cut(f"{verdict}：{reason}", 160),
         line["shared_level_title"] or line["shared_level"] or "—",
     ]
 
@@ -198,7 +193,7 @@ def _progress(answer: Mapping[str, Any], room: int) -> list[str]:
     ]
     if len(lines) > len(said):
         said.append(f"共 {len(lines)} 项，其余见同号 JSON 文件。")
-    said = said or ["办理中的异议、暂停、确认：未查到记录。"]
+    said = said or [f"办理中的异议、暂停、确认：{nothing_in_words(answer['in_progress']['state'])}。"]
     attention = answer["attention"]
     return [
         *said,
@@ -208,13 +203,7 @@ def _progress(answer: Mapping[str, Any], room: int) -> list[str]:
 
 
 def _unknown(unknown: Mapping[str, Any]) -> list[str]:
-    said = []
-    for one in unknown["sources"]:
-        age = f"最近送达 {moment(one['last_recorded'])}" + (f"，已 {one['age_days']} 天" if one["old"] else "")
-        said.append(
-            f"{bureau_name(one['bureau'])}{TABLES.get(one['table'], one['table'])}："
-            + (age if one["last_recorded"] else "来源不可用，尚未接入或从未送达")
-        )
+    said = [source_in_words(one) for one in unknown["sources"]]
     missing = "、".join(one["title"] for one in unknown["not_connected"])
     same = "、".join(unknown["namesakes"])
     return [

@@ -96,10 +96,12 @@ def _words() -> _Words:
 
 
 def _by_last(written: tuple[str, ...]) -> _Endings:
-    """Lay words out by their last character: which lengths to try, longest first, and the words."""
+    """Lay words out by their last two characters: which lengths to try, longest first, and the words."""
     found: dict[str, set[str]] = defaultdict(set)
     for word in map(folded, written):
-        found[word[-1]].add(word)
+        found[word[-2:]].add(word)
+    for last, words in found.items():
+        words |= found.get(last[-1:], set())
     return {
         last: (tuple(sorted({len(word) for word in words}, reverse=True)), frozenset(words))
         for last, words in found.items()
@@ -169,6 +171,11 @@ def brief_region(word: str) -> str:
     return _words().brief.get(word, word)
 
 
+def has_form(text: str) -> bool:
+    """Tell whether a folded name ends with a legal form, in brackets too, as only whole names do."""
+    return bool(_ending(text.removesuffix(")"), _words().suffixes) or cut(text).suffix)
+
+
 @lru_cache(maxsize=10_000)
 def brief_regions(division: str) -> tuple[str, ...]:
     """Name a division from the province down in short words; nothing where nobody knows it."""
@@ -227,7 +234,7 @@ def _cut_form(text: str, words: _Words) -> tuple[str, str, str]:
 
 
 def _ending(text: str, known: _Endings) -> str:
-    lengths, words = known.get(text[-1:], _NONE)
+    lengths, words = known.get(text[-2:]) or known.get(text[-1:], _NONE)
     for length in lengths:
         if text[-length:] in words:
             return text[-length:]
@@ -267,4 +274,6 @@ def skips(core: str) -> list[str]:
     >>> skips("宏达电子"), skips("宏大电子")
     (['宏*电', '达*子'], ['宏*电', '大*子'])
     """
-    return [f"{core[place]}*{core[place + 2]}" for place in range(min(2, len(core) - 2))]
+    if len(core) > 3:
+        return [f"{core[0]}*{core[2]}", f"{core[1]}*{core[3]}"]
+    return [f"{core[0]}*{core[2]}"] if len(core) == 3 else []

@@ -8,10 +8,11 @@ penalty is public depends on its class and runs from the day of the decision. So
 from __future__ import annotations
 
 import calendar
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, timezone
 from functools import lru_cache
+from types import MappingProxyType
 
 from credit_registry.dossier import Dossier, Penalty, Rating
 from records.credit import Message
@@ -158,21 +159,25 @@ def taken_out(penalty: Penalty, messages: Iterable[Message], on: date) -> tuple[
     return str(written), china_day(penalty.recorded_from)
 
 
-def penalties_in_view(dossier: Dossier, on: date) -> tuple[tuple[tuple[Penalty, PenaltyState], ...], dict[str, int]]:
+def penalties_in_view(
+    dossier: Dossier, on: date, barred: Mapping[tuple[str, str, str], str] = MappingProxyType({})
+) -> tuple[tuple[tuple[Penalty, PenaltyState], ...], dict[str, int]]:
     """Give the penalties that may be shown on a day with their states, and how many are withheld by state.
 
     A decision of a later day than ``on`` is neither shown nor counted: it was not made yet. What is repaired or expired
-    as far as is known now stays out of view for an earlier ``on`` too: nobody may look around a repair.
+    as far as is known now stays out of view for an earlier ``on`` too, and what is ``barred`` for an earlier ``known``
+    (:mod:`credit_registry.barred`): nobody may look around a repair.
     """
     shown, withheld = [], dict[str, int]()
     today = max(on, china_day(dossier.known))
     for penalty in dossier.penalties:
         if (penalty.decision_date or penalty.act_date or date.min) > on:
             continue
+        since = barred.get(("penalty", penalty.bureau, penalty.key), "")
         now, state = (penalty_state(penalty, dossier.messages, day) for day in (today, on))
-        if now.in_view and state.in_view:
+        if now.in_view and state.in_view and not since:
             shown.append((penalty, state))
         else:
-            why = now if state.in_view else state
-            withheld[why.state] = withheld.get(why.state, 0) + 1
+            why = since or (now if state.in_view else state).state
+            withheld[why] = withheld.get(why, 0) + 1
     return tuple(shown), withheld

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
+from credit_registry.barred import NOTHING_BARRED, Barred, name_of
 from credit_registry.dossier import Dossier, Penalty, Rating
 from credit_registry.penalties import china_day, penalties_in_view, penalty_state
 from credit_registry.states import (
@@ -133,7 +134,14 @@ def _on_record(row: Rating | Penalty, known: datetime) -> bool:
     return row.recorded_from <= known and (row.recorded_until is None or row.recorded_until > known)
 
 
-def assess(dossier: Dossier, viewer: str, crosswalks: Sequence[Crosswalk], on: date, known: datetime) -> Assessment:
+def assess(
+    dossier: Dossier,
+    viewer: str,
+    crosswalks: Sequence[Crosswalk],
+    on: date,
+    known: datetime,
+    barred: Barred = NOTHING_BARRED,
+) -> Assessment:
     """Judge every rating of a dossier for one viewer.
 
     Parameters
@@ -147,6 +155,8 @@ def assess(dossier: Dossier, viewer: str, crosswalks: Sequence[Crosswalk], on: d
         The China day on which the ratings should be valid.
     known : datetime
         The instant, aware: what came later is not considered.
+    barred : mapping
+        What is out of view by now though it was not then (:mod:`credit_registry.barred`): neither shown nor used.
 
     Returns
     -------
@@ -155,7 +165,7 @@ def assess(dossier: Dossier, viewer: str, crosswalks: Sequence[Crosswalk], on: d
     """
     dossier = as_known(dossier, known)
     crosswalk = crosswalk_in_force(tuple(crosswalks), on, known)
-    verdicts = tuple(_verdict(rating, dossier, viewer, crosswalk, on) for rating in dossier.ratings)
+    verdicts = tuple(_verdict(rating, dossier, viewer, crosswalk, on, barred) for rating in dossier.ratings)
     ranked = [one for one in verdicts if one.recognised and one.rank is not None]
     worst = max(ranked, key=lambda one: one.rank or 0, default=None)
     code = _incentive(verdicts, crosswalk)
@@ -192,10 +202,13 @@ def _pending(verdict: Verdict) -> bool:
     return open_still and not verdict.recognised and not not_there_yet and verdict.rank != 1
 
 
-def _verdict(rating: Rating, dossier: Dossier, viewer: str, crosswalk: Crosswalk | None, on: date) -> Verdict:
+def _verdict(
+    rating: Rating, dossier: Dossier, viewer: str, crosswalk: Crosswalk | None, on: date, barred: Barred
+) -> Verdict:
     state = rating_state(rating, dossier, on)
     own = rating.bureau == viewer
-    refused = _doubt(rating, dossier) or next(iter(state.reasons), "")
+    since = barred.get(name_of(rating), "")
+    refused = _doubt(rating, dossier) or since or next(iter(state.reasons), "")
     mapping: Mapping | None = None
     code = refused or ("own" if own else _outside(rating, viewer, crosswalk))
     if not code and crosswalk is not None:
@@ -223,7 +236,7 @@ def _verdict(rating: Rating, dossier: Dossier, viewer: str, crosswalk: Crosswalk
         effect_en=mapping.effect_en if mapping else "",
         edition=edition,
         notes=_notes(rating, own, bool(reason.recognised), crosswalk if edition else None),
-        in_view=(state if today == on else rating_state(rating, dossier, today)).state not in OUT_OF_VIEW,
+        in_view=not since and (state if today == on else rating_state(rating, dossier, today)).state not in OUT_OF_VIEW,
         rank=level.rank if level else None,
     )
 

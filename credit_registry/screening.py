@@ -20,6 +20,7 @@ from credit_registry.wording import (
     MATCHED,
     PENALTY_STATES,
     RATING_STATES,
+    STATUSES,
     attention_in_words,
     bureau_name,
     level_in_words,
@@ -29,14 +30,6 @@ from credit_registry.wording import (
 from schemas.files import fold
 from schemas.identifiers import Uscc, read_uscc
 
-STATUSES = {
-    "hit": "查到",
-    "several": "有多个或相近企业，请确认",
-    "none": "未查到企业",
-    "bad_code": "代码有误",
-    "duplicate": "重复行",
-    "blank": "空行",
-}
 MOST_LINES = 20_000
 CANDIDATES = 5
 EXACT = ("code", "name", "former_name")
@@ -158,7 +151,7 @@ class _Desk:
         shown = read.text if read.status == "resident-id" else text
         hits = self.finder.find(read.code, limit=1) if read.code else []
         if hits and hits[0].matched_field == "code":
-            return self._hit(number, shown, hits[0], read.reason_zh, read.reason_en)
+            return self._hit(number, shown, hits[0], (read.reason_zh, read.reason_en))
         if read.usable:
             why = "代码有效，库中没有这一企业的记录", "the code is valid, the register holds nothing of it"
             return self._nothing(number, shown, read.code, *why)
@@ -170,8 +163,7 @@ class _Desk:
         hits = self.finder.find(text, limit=CANDIDATES)
         exact = [hit for hit in hits if hit.matched_field in EXACT]
         if len(exact) == 1:
-            note = "曾用名" if exact[0].matched_field == "former_name" else ""
-            return self._hit(number, text, exact[0], note, "a former name" if note else "")
+            return self._hit(number, text, exact[0])
         if hits:
             what = f"{len(exact)} 个同名企业" if exact else f"没有同名企业，{len(hits)} 个相近名称"
             what_en = f"{len(exact)} enterprises of this name" if exact else f"none of this name, {len(hits)} like it"
@@ -182,8 +174,10 @@ class _Desk:
         why = "库中没有这一名称，也没有相近名称", "the register has no such name and none like it"
         return self._nothing(number, text, text, *why)
 
-    def _hit(self, number: int, text: str, hit: Hit, why: str, why_en: str) -> Line:
+    def _hit(self, number: int, text: str, hit: Hit, also: tuple[str, str] = ("", "")) -> Line:
         name = hit.current_name or hit.name
+        why = "；".join(filter(None, (hit.why_zh, also[0])))
+        why_en = "; ".join(filter(None, (hit.why_en, also[1])))
         if hit.subject in self._of_subject:
             return Line(number, text, "hit", why, why_en, hit.uscc, hit.subject, name, hit.matched_field)
         document = self.answer(hit.uscc or hit.subject)
@@ -227,7 +221,11 @@ def _rating(line: Mapping[str, Any]) -> str:
     verdict = "本方评价" if line["own"] else "认可" if line["recognised"] else "不认可"
     state = RATING_STATES.get(line["state"], line["state"])
     where = f"（{line['site']}）" if line["site"] else ""
-    return f"{line['issuer']}{where} {line['rated_year']} 年度 {level_in_words(line)}，{state}，{verdict}：{line['message']}"
+    shared = f"（对照 {line['shared_scheme']} {line['shared_level_title']}）" if line["edition"] else ""
+    level = f"{level_in_words(line)}{shared}"
+    warned = "".join(f"；{one['message'].rstrip('。')}" for one in line["warnings"])
+    said = f"{verdict}：{line['message'].rstrip('。')}{warned}"
+    return f"{line['issuer']}{where} {line['rated_year']} 年度 {level}，{state}，{said}"
 
 
 def _penalty(line: Mapping[str, Any]) -> str:

@@ -7,16 +7,18 @@ field that matched and how well, and nothing here ever chooses for the person wh
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from credit_registry.index import FOLDER, Named, NameIndex, beginnings
-from credit_registry.keys import INITIALS, SYLLABLES, initials_range, syllables_range
-from credit_registry.names import folded, plain, readings, sounds, spoken
-from credit_registry.parts import cut, skips
+from credit_registry.index import FOLDER, Named, NameIndex
+from credit_registry.keys import SYLLABLES, syllables_range
+from credit_registry.names import folded, plain, readings, spoken
+from credit_registry.parts import has_form, skips
 from credit_registry.ranking import Asked, Likeness, ranked
+from credit_registry.sounding import goes_on, spelt
+from credit_registry.spelling import combined, sound_numbers
 from schemas.divisions import division_path
 from schemas.identifiers import read_uscc
 
@@ -28,15 +30,12 @@ LEAST = 45.0
 """What scores less shares a trade or a character with the text and is not worth showing."""
 ENOUGH = 70.0
 """Where nothing scores so much, the names that begin like a short brand are looked through as well."""
+WHOLE = 5
+"""Characters of the shortest name without a legal form that may end the search."""
 SAME = 1_000
 """Names kept under one checksum: those of one code, or one common name of enterprises without a code."""
-SPELT = 80
+SPELT = 50
 """Names looked at for one spelling."""
-SPELLINGS = 12
-LATEST = 10
-"""Sounds of a region that may stand before the brand."""
-LONGEST = 6
-"""Letters of the longest syllable (zhuang)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +90,7 @@ class Finder:
         if not bare or limit < 1:
             return []
         exact = self._by_code(text) or self._by_name(bare)
-        if exact and (exact[0].matched_field == "code" or cut(folded(text)).suffix):
+        if exact and (exact[0].matched_field == "code" or self._is_whole(bare, text)):
             return exact[:limit]
         found = [*exact, *self._by_sound(bare, limit), *self._by_likeness(text, limit)]
         best: dict[str, Hit] = {}
@@ -117,6 +116,10 @@ class Finder:
             hits.setdefault(one.subject, self._today(_same_name(one)))
         return list(hits.values())
 
+    def _is_whole(self, bare: str, text: str) -> bool:
+        """Tell whether a text that is a name is no part of another: it ends with a form, or no longer name has it."""
+        return has_form(folded(text)) or (len(bare) >= WHOLE and not goes_on(self.index, bare, SPELT))
+
     def _of(self, code: str) -> list[Named]:
         return self.index.named(self.index.codes.of(code, SAME))
 
@@ -135,45 +138,13 @@ class Finder:
         letters = bare.lower().replace("ü", "v").replace("-", "").replace("`", "")
         if not re.fullmatch(r"[a-z0-9]{2,60}", letters):
             return
-        most = max(SPELT, 2 * limit)
-        for one in self.index.named(self._by_initials(letters, most)):
-            share = next(filter(None, (_share_of_initials(letters, way) for way in _ways(one))), 0.0)
-            if share:
+        for named, field, share in spelt(self.index, letters, max(SPELT, 2 * limit)):
+            if field == "pinyin_initials":
                 why = f"拼音首字母 {letters}", f"the initials begin with {letters}"
-                yield _hit(one, "pinyin_initials", 60 + 30 * share, *why)
-        for rows in (self._by_whole_spelling(letters, most), self._by_first_syllables(letters, most)):
-            hits = []
-            for one in self.index.named(rows):
-                share = next(filter(None, (_share_of_letters(letters, way) for way in _ways(one))), 0.0)
-                if share:
-                    why = f"全拼以 {letters} 开头", f"the full pinyin begins with {letters}"
-                    hits.append(_hit(one, "pinyin", 65 + 34 * share, *why))
-            yield from hits
-            if hits:  # more was spelt than a key of syllables holds: those have nothing else
-                return
-
-    def _by_initials(self, letters: str, most: int) -> list[int]:
-        """Give the rows of names that begin so, and where too many do, because a region was spelt first, by the brand."""
-        rows = self.index.initials.rows(*initials_range(letters), most)
-        if len(rows) < most:
-            return rows
-        starts = range(1, min(len(letters) - INITIALS, LATEST) + 1)
-        later = [self.index.initials.rows(*initials_range(letters[start:]), most) for start in starts]
-        near = [row for one in sorted(later, key=len) for row in one][:most]
-        return near or rows
-
-    def _by_whole_spelling(self, letters: str, most: int) -> list[int]:
-        """Give the rows of names with the initials of the syllables the letters are, where these are many."""
-        known = sounds()
-        whole = (numbers for numbers, _ in _spellings(letters, len(letters)) if len(numbers) > SYLLABLES)
-        firsts = dict.fromkeys("".join(known[number - 1][0] for number in numbers) for numbers in whole)
-        found = sorted((self._by_initials(one, most) for one in firsts), key=len)
-        return [row for one in found for row in one][:most]
-
-    def _by_first_syllables(self, letters: str, most: int) -> list[int]:
-        begun = (syllables_range(numbers, last) for numbers, last in _spellings(letters, SYLLABLES))
-        found = sorted((self.index.syllables.rows(low, high, most) for low, high in begun), key=len)
-        return [row for one in found for row in one][:most]
+                yield _hit(named, field, 60 + 30 * share, *why)
+            else:
+                why = f"全拼以 {letters} 开头", f"the full pinyin begins with {letters}"
+                yield _hit(named, field, 65 + 34 * share, *why)
 
     # -- by likeness ------------------------------------------------------------------------------------------------
 
@@ -195,7 +166,7 @@ class Finder:
         if len(sound) < 2:
             return []
         rows: list[int] = []
-        for numbers in _products([[_numbers()[one] for one in many] for many in sound[:SYLLABLES]], 4):
+        for numbers in combined([[sound_numbers()[one] for one in many] for many in sound[:SYLLABLES]], 4):
             rows += self.index.syllables.rows(*syllables_range(numbers, numbers[-1]), most)
         return rows
 
@@ -206,7 +177,7 @@ class Finder:
             return []
         rows: list[int] = []
         for start in (*(spoken(word)[:3] for word in asked.words[:1]), []):
-            for numbers in _products([[_numbers()[one] for one in many] for many in [*start, *front]], 4):
+            for numbers in combined([[sound_numbers()[one] for one in many] for many in [*start, *front]], 4):
                 rows += self.index.syllables.rows(*syllables_range(numbers, numbers[-1]), SCANNED)
         return rows[:SCANNED]
 
@@ -243,84 +214,3 @@ def _resembling(found: Likeness) -> Hit:
         zh += "，地区一致" if found.region == 1 else "，地区不尽一致" if found.region else "，地区不一致"
         en += ", region " + ("agrees" if found.region == 1 else "agrees in part" if found.region else "differs")
     return _hit(found.named, "fuzzy", found.score, f"{zh}（{found.score:.0f} 分）", f"{en} ({found.score:.0f})")
-
-
-# -- spelling -------------------------------------------------------------------------------------------------------
-
-
-def _ways(named: Named) -> Iterator[list[tuple[str, ...]]]:
-    for way in beginnings(plain(named.name), cut(folded(named.name))):
-        yield spoken(way)
-
-
-def _share_of_initials(letters: str, sound: Sequence[tuple[str, ...]]) -> float:
-    """Give which share of a name its first initials are, 0 if they are not."""
-    if len(letters) > len(sound):
-        return 0.0
-    fits = all(any(one[0] == letter for one in many) for letter, many in zip(letters, sound, strict=False))
-    return len(letters) / len(sound) if fits else 0.0
-
-
-def _share_of_letters(letters: str, sound: Sequence[tuple[str, ...]]) -> float:
-    """Give which share of a name is spelt by the letters, 0 if they spell something else; the last may be begun."""
-    ends = {0}
-    for number, many in enumerate(sound):
-        if any(one.startswith(letters[end:]) for end in ends for one in many):
-            return (number + 1) / len(sound)
-        ends = {end + len(one) for end in ends for one in many if letters.startswith(one, end)}
-        if not ends:
-            return 0.0
-    return 0.0
-
-
-@lru_cache(maxsize=1)
-def _numbers() -> dict[str, int]:
-    return {sound: number for number, sound in enumerate(sounds(), 1)}
-
-
-def _spellings(letters: str, most: int) -> list[tuple[list[int], int]]:
-    """Cut letters into their first syllables in every way, longest syllables first; the last may be only begun.
-
-    Returns
-    -------
-    list of (numbers, last)
-        Numbers of the sounds, at most ``most``; the last stands for all from its number to ``last``.
-    """
-    found: list[tuple[list[int], int]] = []
-    numbers = _numbers()
-
-    def walk(at: int, taken: list[int]) -> None:
-        if len(found) >= SPELLINGS:
-            return
-        rest = letters[at:]
-        if len(taken) == most:
-            found.append((taken, taken[-1]))
-            return
-        if len(rest) <= LONGEST and (begun := _begun().get(rest)):
-            found.append(([*taken, begun[0]], begun[1]))
-        for size in range(min(LONGEST, len(rest) - 1), 0, -1):
-            number = numbers.get(rest[:size])
-            # a consonant alone is a letter of the name (TCL), and such letters stand in front
-            if number is not None and (size > 1 or rest[0] in "aeo" or at == len(taken)):
-                walk(at + size, [*taken, number])
-
-    walk(0, [])
-    return found
-
-
-@lru_cache(maxsize=1)
-def _begun() -> dict[str, tuple[int, int]]:
-    """Give for each beginning of a sound the first and the last that begin so."""
-    found: dict[str, tuple[int, int]] = {}
-    for sound, number in _numbers().items():
-        for size in range(1, len(sound) + 1):
-            first, _ = found.get(sound[:size], (number, number))
-            found[sound[:size]] = first, number
-    return found
-
-
-def _products(choices: Iterable[Sequence[int]], most: int) -> list[list[int]]:
-    ways: list[list[int]] = [[]]
-    for many in choices:
-        ways = [[*way, one] for way in ways for one in many][:most]
-    return ways

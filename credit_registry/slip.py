@@ -37,7 +37,7 @@ _PENALTY_FACTS = (
 
 @dataclass(frozen=True, slots=True)
 class SlipCheck:
-    """What checking a slip found: ``valid``, ``updated`` or ``invalid``; ``changes`` says what is different now."""
+    """What checking a slip found: ``valid``, ``updated``, ``unknown-key`` or ``invalid``; ``changes``: what differs now."""
 
     status: str
     message: str
@@ -107,6 +107,13 @@ def verify_slip(
     if document.get("document") != SLIP or not isinstance(document.get("answer"), Mapping):
         return SlipCheck("invalid", "不是查询单", "this is no query slip")
     signed = check_signature(document, keys)
+    if not signed.valid and keys is not None and check_signature(document).valid:
+        key = document.get("key_id")
+        return SlipCheck(
+            "unknown-key",
+            f"不能确认：内容未被改动，但签发密钥 {key} 不在本数据目录已知公钥之列，请向开具单位核对公钥",
+            f"not confirmed: nothing was changed, but the signing key {key} is not known here; ask the issuer for its key",
+        )
     if not signed.valid:
         return SlipCheck("invalid", f"查询单无效：{signed.reason_zh}", f"the slip is not valid: {signed.reason_en}")
     outside = ("verification_code", "algorithm", "key_id", "public_key", "signature")

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from credit_registry.dossier import Borne, names_of
-from credit_registry.index import build_index
+from credit_registry.indexing import build_index
 from credit_registry.published import TABLES, Published, open_all
 from credit_registry.register import CURRENT, EDITION, FILE, PENALTY_COLUMNS, RATING_COLUMNS, current, instant
 
@@ -51,11 +51,11 @@ SOURCES = "\n".join(
     for shared, own in SHORT.items()
 )
 BORNE = """
-SELECT subject, subject, name, since, NULL, recorded_from FROM name WHERE recorded_until IS NULL UNION ALL
-SELECT subject, uscc, name, NULL, coalesce(published_date, rated_year || '-12-31'), recorded_from FROM rating
-WHERE recorded_until IS NULL UNION ALL
-SELECT subject, uscc, name, NULL, coalesce(decision_date, act_date), recorded_from FROM penalty
-WHERE recorded_until IS NULL ORDER BY 1
+SELECT subject, subject, name, since, NULL, recorded_from, recorded_until IS NULL FROM name UNION ALL
+SELECT subject, uscc, name, NULL, coalesce(published_date, rated_year || '-12-31'), recorded_from,
+recorded_until IS NULL FROM rating UNION ALL
+SELECT subject, uscc, name, NULL, coalesce(decision_date, act_date), recorded_from, recorded_until IS NULL FROM penalty
+ORDER BY 1
 """
 IN_MEMORY = ("journal_mode=OFF", "synchronous=OFF", "locking_mode=EXCLUSIVE", "temp_store=MEMORY", "cache_size=-262144")
 """While it is built nobody reads the file, and a build that dies is thrown away."""
@@ -160,19 +160,27 @@ def _copy(connection: sqlite3.Connection, name: str, table: Published) -> None:
 
 
 def _bearers(connection: sqlite3.Connection) -> Iterator[tuple[str, str, str, bool, str]]:
-    """Give (uscc, subject, name, is it a former name, division) of every current name, by subject."""
+    """Give (uscc, subject, name, is it a former name, division) of every name, by subject.
+
+    What only closed rows say, a record since corrected or replaced, is no current name, but whoever has an old paper in
+    hand types it: it is a former one. A subject without any open row is not given; nothing is held on it today.
+    """
     for subject, rows in groupby(connection.execute(BORNE), key=itemgetter(0)):
         first, *more = rows
         if not more:  # nearly always
-            yield first[1], subject, first[2], False, first[1][2:8]
+            if first[6]:
+                yield first[1], subject, first[2], False, first[1][2:8]
             continue
-        uscc = next((row[1] for row in (first, *more) if row[1]), "")
-        for place, name in enumerate(names_of(_sign(row) for row in (first, *more))):
-            yield uscc, subject, name.name, place > 0, uscc[2:8]
+        held = (first, *more)
+        uscc = next((row[1] for row in held if row[1] and row[6]), "")
+        current = [name.name for name in names_of(_sign(row) for row in held if row[6])]
+        closed = [name.name for name in names_of(_sign(row) for row in held if not row[6])]
+        for place, written in enumerate(dict.fromkeys(current + closed) if current else ()):
+            yield uscc, subject, written, place > 0, uscc[2:8]
 
 
 def _sign(row: Sequence[Any]) -> Borne:
-    _, _, name, since, seen, recorded_from = row
+    _, _, name, since, seen, recorded_from, _ = row
     return Borne(name, _day(since), _day(seen), "", "", instant(recorded_from))
 
 

@@ -7,7 +7,7 @@ What is asked is on record before the answer is given. The owner of a record see
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -112,8 +112,15 @@ def readers(
     ]
 
 
-def bulk_use(records: Records, now: datetime) -> list[dict[str, Any]]:
+def bulk_use(
+    records: Records, now: datetime, looked_into: Mapping[str, datetime] | None = None
+) -> list[dict[str, Any]]:
     """Find users who looked at more enterprises without a plan than allowed, within the window that ends now.
+
+    Parameters
+    ----------
+    looked_into : mapping of user to datetime, optional
+        Until when the looks of a user were looked into: they are not counted again.
 
     Returns
     -------
@@ -125,7 +132,9 @@ def bulk_use(records: Records, now: datetime) -> list[dict[str, Any]]:
     looks = [
         one
         for one in accesses(records, since=now - timedelta(minutes=window), until=now + timedelta(microseconds=1))
-        if one.kind in most.kinds and (not one.plan or one.purpose == NO_PLAN)
+        if one.kind in most.kinds
+        and (not one.plan or one.purpose == NO_PLAN)
+        and not (looked_into and one.user in looked_into and one.at <= looked_into[one.user])
     ]
     seen: Counter[str] = Counter()
     for one in looks:

@@ -6,12 +6,16 @@ Only the bureaus' people read these pages, so they are Chinese; the JSON beside 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from typing import Any
 
 from credit_registry.nothing import FOUND, KINDS
+from schemas.contracts import tables
 from schemas.places import bureaus
+from schemas.ratings import rating_schemes
 
+CHINA = timezone(timedelta(hours=8))
 RATING_STATES = {
     "preliminary": "公示中",
     "objected": "异议中",
@@ -45,8 +49,16 @@ MESSAGE_KINDS = {
     "annulment": "撤销",
     "confirmation": "确认",
 }
-TABLES = {"credit_rating": "信用评价", "penalty_decision": "行政处罚"}
 TARGETS = {"rating": "评价", "penalty": "处罚"}
+STATUSES = {
+    "hit": "查到",
+    "several": "有多个或相近企业，请确认",
+    "none": "未查到企业",
+    "bad_code": "代码有误",
+    "duplicate": "重复行",
+    "blank": "空行",
+}
+"""Statuses of a line of a screening."""
 MATCHED = {
     "code": "代码",
     "name": "现用名",
@@ -91,8 +103,19 @@ def plain_number(value: Any) -> str:
 
 
 def attention_in_words(attention: Mapping[str, Any]) -> str:
-    """Give the attention level, or that there is nothing to judge by."""
-    return str(attention["level"] or attention["message"])
+    """Give the attention level by its title, or that there is nothing to judge by.
+
+    >>> attention_in_words({"level": "JS"})
+    '环保警示企业'
+    """
+    return level_title(attention["level"]) if attention["level"] else str(attention["message"])
+
+
+@lru_cache(maxsize=64)
+def level_title(code: str) -> str:
+    """Give the title of a shared level by its code, the code where no scheme has it."""
+    levels = (level for scheme in rating_schemes().values() for level in scheme.levels)
+    return next((level.level_zh for level in levels if level.level_code == code), code)
 
 
 @lru_cache(maxsize=64)
@@ -100,3 +123,23 @@ def bureau_name(code: str) -> str:
     """Give the name of a bureau by its code, the code where it is not known here."""
     known = bureaus().get(code)
     return known.name_zh if known else code
+
+
+def table_title(table: str) -> tuple[str, str]:
+    """Give the title of a shared table in both languages, its name where it is not known here."""
+    known = tables().get(table)
+    return (known.title_zh, known.title_en) if known else (table, table)
+
+
+def moment(at: datetime) -> str:
+    """Write an instant as China time to the minute."""
+    return at.astimezone(CHINA).strftime("%Y-%m-%d %H:%M（北京时间）")
+
+
+def source_in_words(one: Mapping[str, Any]) -> str:
+    """Say of a source of an answer when it last recorded anything, or that it never came."""
+    last = f"最近送达 {moment(datetime.fromisoformat(one['last_recorded']))}" if one["last_recorded"] else ""
+    age = f"，已 {one['age_days']} 天" if one["old"] else ""
+    return f"{bureau_name(one['bureau'])}{table_title(one['table'])[0]}：" + (
+        last + age or "来源不可用，尚未接入或从未送达"
+    )

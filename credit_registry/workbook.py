@@ -22,8 +22,8 @@ import xlsxwriter
 
 from credit_registry.errors import BadList
 from credit_registry.nothing import KINDS
-from credit_registry.screening import STATUSES, Line, Screening, how_matched
-from credit_registry.wording import LEFT_OUT
+from credit_registry.screening import Line, Screening, how_matched
+from credit_registry.wording import LEFT_OUT, STATUSES
 from records.chain import canonical
 from records.keys import Signer, sign_document
 
@@ -103,7 +103,7 @@ def _candidates(lines: Sequence[Line]) -> Iterator[tuple[str, ...]]:
         for hit in line.candidates:
             yield (
                 str(line.line), line.text, hit.name, hit.current_name or hit.name, hit.uscc or "无代码", hit.region,
-                how_matched(hit.matched_field), f"{hit.score:.0f}", hit.why_zh,
+                how_matched(hit.matched_field), f"{hit.score:.1f}", hit.why_zh,
             )  # fmt: skip
 
 

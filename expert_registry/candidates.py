@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 
 from expert_registry import protocol
 from expert_registry.people import Consent, Expert, Matter
@@ -160,7 +161,7 @@ def _candidate(
     person: Person, fields: tuple[str, ...], reasons: tuple[Reason, ...], key: str, algorithm: str, side: str
 ) -> Candidate:
     expert = person.expert
-    code = read_uscc(expert.employer_uscc).code
+    code = _code(expert.employer_uscc)
     return Candidate(
         id=protocol.opaque_id(key, expert.expert_id, algorithm),
         side=side,
@@ -168,6 +169,12 @@ def _candidate(
         specialties=fields,
         reasons=tuple(sorted({one.code for one in reasons})),
     )
+
+
+@lru_cache(maxsize=20_000)
+def _code(text: str) -> str:
+    """Read an employer's code, each once: many experts have the same."""
+    return read_uscc(text).code
 
 
 def _by_pool(person: Person, view: PoolView, matter: Matter, rules: ExpertRules, cutoff: datetime) -> list[Reason]:

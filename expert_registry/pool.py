@@ -29,9 +29,10 @@ def load(
     """
     found = expert_pages.pool(records, ids=ids, specialties=specialties, bureau=bureau, states=states)
     parts = found.parts
+    names = [column.name for column in expert_pages.SHOWN]
     return [
         Expert(
-            **row._mapping,
+            **dict(zip(names, row, strict=True)),
             specialties=tuple(
                 Specialty(one.code, one.edition, one.raw) for one in parts["specialty"].get(row.expert_id, ())
             ),

@@ -26,6 +26,8 @@ from schemas.sources import Source
 SKEW = 60.0
 OVERDUE = timedelta(hours=26)
 """A night every 24 hours, and two for the night itself."""
+NIGHTS = 16
+"""Runs looked at: a week of nights merged into one, and the week before."""
 SHOWN = 10
 CHORE_CODES = {
     "seal": "seal-late", "checkpoint": "seal-late", "docs": "docs-failed", "compact": "upkeep-failed",
@@ -56,7 +58,7 @@ def troubles(
     ends : mapping, optional
         When the client certificate of a source ends, by its key.
     """
-    nights = runs(records, job="night", limit=8)
+    nights = runs(records, job="night", limit=NIGHTS)
     held = {batch.submitted_by.removeprefix(NIGHT): batch for batch in records.batches(limit=None, state="held")}
     by_source: dict[str, list[Cell]] = {}
     for cell in seen.cells:
@@ -118,15 +120,28 @@ def _of_runs(records: Records, nights: Sequence[Run], now: datetime) -> Iterator
                 "run-interrupted", None, f"任务 {last.job} {last.slot} 曾中断，第 {last.attempts} 次接手",
                 f"job {last.job} {last.slot} was interrupted; attempt {last.attempts}", run=last.run_id,
             )  # fmt: skip
-    last_night = next((run.due_at for run in nights if run.state != "coalesced"), None)
+    yield from _of_nights(records, nights, hours, now)
+
+
+def _of_nights(records: Records, nights: Sequence[Run], hours: Sequence[Run], now: datetime) -> Iterator[Trouble]:
+    """Tell that nobody runs the night, or that nobody did: while the exchange is off nobody judges, so it is told after."""
+    done = [run for run in nights if run.state != "coalesced"]
+    last_night = done[0].due_at if done else None
     if last_night is None and hours:  # the service runs, but no night ever did
-        first = runs(records, job="hour", limit=None)[-1].due_at
-        last_night = first
+        last_night = runs(records, job="hour", limit=None)[-1].due_at
     if last_night is not None and now - last_night > OVERDUE:
         age = (now - last_night).total_seconds() / 3600
         yield trouble(
             "night-missed", None, f"已 {age:.0f} 小时没有夜间任务运行",
             f"no nightly run for {age:.0f} hours", hours=round(age),
+        )  # fmt: skip
+    elif len(done) > 1 and done[0].started_at - done[1].due_at > OVERDUE:
+        missed = [run.slot for run in reversed(nights) if run.due_at > done[1].due_at]
+        age = (done[0].started_at - done[1].due_at).total_seconds() / 3600
+        yield trouble(
+            "night-missed", None, f"{age:.0f} 小时没有夜间任务运行，{'、'.join(missed)} 各夜未按时做，已一并补做",
+            f"no nightly run for {age:.0f} hours: {', '.join(missed)} did not run in time, one run made up for all",
+            hours=round(age), slots=missed,
         )  # fmt: skip
 
 
@@ -139,6 +154,7 @@ def _of_chores(chores: Mapping[str, Mapping[str, Any]], nights: Sequence[Run]) -
         rounds: Collection[Mapping[str, Any]] = done if name == "scrub" else done[:1]
         for one in (each[name] for each in rounds if name in each):
             if not one["ok"]:
+                code = "scrub-damaged" if one["told"].get("damaged") else code
                 yield trouble(code, None, one["message"], one["message_en"], chore=name, **{"told": one["told"]})
                 break
             if not one["skipped"] and one["told"].get("files") == one["told"].get("of"):

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.batch import Places
+from pipelines.disk import flush
 from pipelines.errors import RoadError
 from pipelines.manifest import (
     BackupError,
@@ -28,7 +29,6 @@ from pipelines.manifest import (
     backups,
     copy,
     damaged_files,
-    flush_folder,
     link,
     prune,
     read_manifest,
@@ -50,7 +50,7 @@ STAMP = "%Y-%m-%dT%H%M%S"
 STEADY = ("uploads", "batches")
 """Folders of a home whose files are written once."""
 CREDIT = tuple(f"credit/{name}" for name in ("crosswalks", "draws", "screenings", "slips"))
-"""What the credit register keeps; the register itself is built from the tables again."""
+"""What the credit register keeps, but for secrets of draws; the register itself is built from the tables again."""
 EXPERTS = ("experts/uploads",)
 """Expert lists as they came in, sealed; the keys in ``vault`` are in no backup, or a stolen one could be read."""
 READ = ("bureaus", "catalogue", "checkpoints", "keys", "nights", *CREDIT, *EXPERTS)
@@ -129,7 +129,7 @@ def back_up(
         except BaseException:
             shutil.rmtree(part, ignore_errors=True)
             raise
-        flush_folder(target)
+        flush(target)
         removed = prune(target, _moment, daily=DAILY, weekly=WEEKLY, monthly=MONTHLY)
     fresh = [entry for entry in copier.files.values() if entry.since == stamp]
     return Backup(
@@ -391,4 +391,4 @@ def _put_in_place(root: Path) -> None:
         for path in sorted(staged.iterdir()):
             path.rename(root / path.name)
         staged.rmdir()
-        flush_folder(root)
+        flush(root)

@@ -20,17 +20,18 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.backup import back_up, newest, newest_backup, verify_backup
 from pipelines.batch import Places
-from pipelines.errors import RoadError, Stopped
-from pipelines.manifest import damaged_files, flush_folder, read_manifest
-from pipelines.publish.catalogue import write_catalogue
-from pipelines.publish.compact import compact, vacuum
+from pipelines.disk import flush
+from pipelines.errors import PublishError, RoadError, Stopped
+from pipelines.manifest import damaged_files, read_manifest
+from pipelines.publish.catalogue import is_current, write_catalogue
+from pipelines.publish.compact import Compacted, compact, vacuum
 from pipelines.publish.store import scrub
 from records.chain import ChainPosition, verify_chain
 from records.errors import LeaseLost, RecordsError
 from records.keys import KeyRing
 from records.receipts import write_receipt
 from records.seals import checkpoint, seal_day
-from schemas.contracts import tables
+from schemas.contracts import Table, tables
 from schemas.loaders import bureaus
 
 if TYPE_CHECKING:
@@ -48,6 +49,8 @@ HOUSEKEEPING = frozenset({"run", "coalesced", "alarm-opened", "alarm-closed", "r
 """Events that bring nothing a chore would have to do again."""
 SHOWN = 20
 """Names of damaged files told of one chore."""
+DAMAGED = ("damaged-file", "damaged-log")
+"""Errors that are no matter of upkeep: they are told as the scrub tells damage."""
 STATE = "chores.json"
 
 
@@ -190,7 +193,7 @@ def _write(path: Path, text: str) -> bool:
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
-    flush_folder(path.parent)
+    flush(path.parent)
     return True
 
 
@@ -253,32 +256,47 @@ def _docs(home: _Home) -> _Told:
 
 
 def _compact(home: _Home) -> _Told:
+    """Compact each table; one that is damaged stands in no other's way."""
     if not home.news("compact"):
         return _quiet()
-    made = []
+    made: list[Compacted] = []
+    faults: list[PublishError] = []
     for table in tables().values():
         if home.stopping():
             raise Stopped
-        done = compact(
-            table,
-            home.places.tables,
-            home.records,
-            home.places.home / "locks",
-            home.clock(),
-            confirm=home.confirm,
-            stopping=home.stopping,
-        )
-        made += [done] if done is not None else []
-    # always: a kill may have come between an earlier commit and its catalogue
-    facts = home.places.site_facts if home.places.site_facts.is_dir() else None
-    write_catalogue(home.places.tables, home.places.catalogue, facts)
+        try:
+            done = _compact_one(home, table)
+        except PublishError as error:
+            faults.append(error)
+        else:
+            made += [done] if done is not None else []
+    if not any(fault.code == "damaged-log" for fault in faults):
+        _renew_catalogue(home)
+    told: dict[str, Any] = {"tables": [asdict(done) for done in made]}
+    if faults:
+        told["damaged"] = [fault.message_en for fault in faults if fault.code in DAMAGED]
+        zh, en = "；".join(fault.message for fault in faults), "; ".join(fault.message_en for fault in faults)
+        return _Told(f"其余表已合并；{zh}", f"the other tables are done; {en}", told, ok=False)
     if all(done.version is not None for done in made):
         home.done["compact"] = home.head.seq
     if not made:
         return _nothing("没有值得合并的小文件", "no small files worth compacting")
     before, after = sum(done.files_before for done in made), sum(done.files_after for done in made)
-    told = {"tables": [asdict(done) for done in made]}
     return _Told(f"{before} 个小文件合并为 {after} 个", f"{before} small files became {after}", told)
+
+
+def _renew_catalogue(home: _Home) -> None:
+    """Write the catalogue where versions came since; on the weekly round in any case: facts on bureaus may have changed."""
+    places = home.places
+    if home.full or not is_current(places.tables, places.catalogue):
+        write_catalogue(places.tables, places.catalogue, places.site_facts if places.site_facts.is_dir() else None)
+
+
+def _compact_one(home: _Home, table: Table) -> Compacted | None:
+    return compact(
+        table, home.places.tables, home.records, home.places.home / "locks", home.clock(),
+        confirm=home.confirm, stopping=home.stopping,
+    )  # fmt: skip
 
 
 def _vacuum(home: _Home) -> _Told:

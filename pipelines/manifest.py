@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.disk import digest, flush
 from pipelines.errors import RoadError, Stopped
 
 MANIFEST = "manifest.json"
@@ -89,22 +90,7 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         file.flush()
         os.fsync(file.fileno())
     for place, _, _ in os.walk(folder):
-        flush_folder(Path(place))
-
-
-def flush_folder(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        flush(Path(place))
 
 
 def copy(source: Path, target: Path, mode: int) -> tuple[int, str]:

@@ -9,6 +9,7 @@ a source says of its own times: news is new bytes, and whether a period came is 
 from __future__ import annotations
 
 import contextlib
+import logging
 import traceback
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -28,8 +29,9 @@ from pipelines.errors import FetchError, OurFault, RoadError, Stopped
 from pipelines.intake.fetch import certificate_ends, open_client
 from pipelines.intake.pull import PAYLOAD, Arrival, Look, Wanted, pull
 from pipelines.intake.receive import keep
-from pipelines.sync import NIGHT, Road, resume, scratch_of, submit
-from records.alarms import Alarm, tell
+from pipelines.lapsed import GIVEN_UP, carry_lapsed
+from pipelines.sync import NIGHT, Road, renew_catalogue, resume, scratch_of, submit
+from records.alarms import Alarm, Trouble, tell
 from records.alarms import alarms as open_alarms
 from records.errors import RecordsError
 from records.runs import (
@@ -59,6 +61,8 @@ WAITING = 32
 """Arrivals that may wait on the disk for the one thread that walks."""
 DONE = "done"
 
+log = logging.getLogger("gongzhi.night")
+
 
 @dataclass
 class Night:
@@ -73,9 +77,12 @@ class Night:
     backups: Path | None = None
     told: Callable[[dict[str, Any]], None] = field(default=lambda summary: None)
     """Called at the end of a run with its summary: pages and messages are the portal's."""
+    beside: Callable[[], Sequence[Trouble]] = field(default=lambda: ())
+    """Brings up to date what is built on the shared tables, before the alarms are judged; gives what went wrong."""
 
     def __post_init__(self) -> None:
         self.road.progress = self.check
+        self.road.catalogue_later = True
 
     def check(self, step: str = "") -> None:
         """Leave at a safe point when the service stops: between two files, and between two steps of one."""
@@ -131,17 +138,35 @@ def _run(night: Night, run: Run, chosen: Sequence[Source], wanted: Wanted, *, ni
     began = night.road.clock()
     late = [outcome.batch_id for outcome in resume(night.road)]
     visit_all(night, run, chosen, wanted)
+    _renew_catalogue(night)
     done = {chore.name: chore.as_json() for chore in _chores(night, run, wanted.full)} if nightly else {}
-    opened = judge_alarms(night, done)
+    told = judge_alarms(night, done)
     summary = {
         "run": run.run_id, "job": run.job, "slot": run.slot, "kind": run.kind, "attempts": run.attempts,
         "started_at": began.isoformat(), "finished_at": night.road.clock().isoformat(), "taken_up": late,
         **_totals(night, run), "chores": done,
-        "alarms": [f"{alarm.code} {alarm.source}".strip() for alarm in opened if alarm.closed_at is None],
-        "recovered": [f"{alarm.code} {alarm.source}".strip() for alarm in opened if alarm.closed_at is not None],
+        **_alarms_told(told),
     }  # fmt: skip
     night.told(summary)
     return summary
+
+
+def _alarms_told(told: Sequence[Alarm]) -> dict[str, list[str]]:
+    """Name the alarms that are open, those that are over, and those whose periods never came."""
+    ends: dict[str, list[str]] = {"alarms": [], "recovered": [], "given_up": []}
+    for alarm in told:
+        end = "alarms" if alarm.closed_at is None else "given_up" if alarm.detail.get(GIVEN_UP) else "recovered"
+        ends[end].append(f"{alarm.code} {alarm.source}".strip())
+    return ends
+
+
+def _renew_catalogue(night: Night) -> None:
+    """Bring the catalogue up to what was published; where it cannot be written the night goes on, the next run tries."""
+    night.road.confirm()
+    try:
+        renew_catalogue(night.road)
+    except (RoadError, OSError) as error:
+        log.error("目录未能更新 / the catalogue was not written: %s", error)
 
 
 def _totals(night: Night, run: Run) -> dict[str, Any]:
@@ -180,9 +205,12 @@ def judge_alarms(night: Night, done: Mapping[str, Mapping[str, Any]]) -> list[Al
     now = night.road.clock()
     seen = board(night.records, night.sources, _day(now) - timedelta(days=31), _day(now), now)
     found = alarms.troubles(night.records, night.sources, night.faults, seen, done, now, _certificates(night))
+    found += night.beside()
+    still_open = open_alarms(night.records)
+    found, given_up = carry_lapsed(found, still_open, seen)
     # alarms of a source that was taken out of the declarations are over too
-    judged = {*night.sources, "", *(alarm.source for alarm in open_alarms(night.records))}
-    return tell(night.records, found, judged, now, night.channels)
+    judged = {*night.sources, "", *(alarm.source for alarm in still_open)}
+    return tell(night.records, found, judged, now, night.channels, given_up=given_up)
 
 
 def _certificates(night: Night) -> dict[str, datetime]:

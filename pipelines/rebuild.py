@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from pipelines.batch import Places
 from pipelines.errors import RoadError
 from pipelines.intake.receive import kept_path
+from pipelines.publish.catalogue import write_catalogue
 from pipelines.sync import Road, facts_in_force, judge_file, outgoing, scratch_of, write_tables
 from schemas.loaders import bureaus, tables
 
@@ -104,3 +105,4 @@ def _put_in_place(road: Road, target: Path, files: list[DataFile]) -> None:
     os.rename(target, old)
     road.kept.retire_files([(f.table, f.path) for f in road.kept.files()], road.clock())
     road.kept.add_files(files, road.clock())
+    write_catalogue(road.places.tables, road.places.catalogue, road.site)  # the versions may be numbered as before

@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.batch import FINDING_COLUMNS, Normalisation, Outcome, Places, ReadLimits
+from pipelines.disk import digest
 from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, Stopped, UnreadableFile, WrongSender
 from pipelines.intake.read import Reader, unpack
-from pipelines.intake.receive import digest, kept_path, receive, sweep
+from pipelines.intake.receive import kept_path, receive, sweep
 from schemas.experts import PersonRow
 from schemas.layouts import layouts
 from schemas.loaders import Bureau, bureaus, catalogue_hash
@@ -62,6 +63,8 @@ class Road:
     """Called just before a table is committed; raises where this process may no longer publish."""
     leads: bool = False
     """This process holds the lease of the night: batches of the night are its own, whoever left them."""
+    catalogue_later: bool = False
+    """Whoever walks many files calls :func:`renew_catalogue` at their end: it opens every table."""
 
     def __post_init__(self) -> None:
         self.reader = Reader(self.limits, keep_warm=self.warm)
@@ -347,13 +350,20 @@ def outgoing(verdict: Verdict, batch_id: str) -> list[tuple[Table, pd.DataFrame]
 
 def publish(road: Road, going: list[tuple[Table, pd.DataFrame]], batch: BatchRecord) -> list[dict[str, object]]:
     """Write what may go out into the shared tables, each in one transaction, and record it."""
-    from pipelines.publish.catalogue import write_catalogue
-
     publication = road.kept.begin_publication(batch.batch_id, road.clock())
     told, files, retired = write_tables(road.places, going, batch.batch_id, publication.recorded_at, road.confirm)
     road.kept.finish_publication(batch.batch_id, told, files, road.clock(), retired)
-    write_catalogue(road.places.tables, road.places.catalogue, road.site)
+    if not road.catalogue_later:
+        renew_catalogue(road)
     return told
+
+
+def renew_catalogue(road: Road) -> None:
+    """Write the catalogue where it does not tell the tables as they are, whoever published and was killed before this."""
+    from pipelines.publish.catalogue import is_current, write_catalogue
+
+    if not is_current(road.places.tables, road.places.catalogue):
+        write_catalogue(road.places.tables, road.places.catalogue, road.site)
 
 
 def write_tables(

@@ -115,16 +115,37 @@ def alarm_lines(found: Sequence[Alarm]) -> Iterator[str]:
     for alarm in found:
         kind = known.get(alarm.code)
         title = say(kind.title_zh, kind.title_en) if kind else alarm.code
-        mark = "✓" if alarm.closed_at else "✗" if alarm.severity == "error" else "!"
+        mark = (
+            "–"
+            if alarm.closed_at and alarm.detail.get("given_up")
+            else "✓"
+            if alarm.closed_at
+            else "✗"
+            if alarm.severity == "error"
+            else "!"
+        )
         yield f"{mark} {title} [{alarm.code}] {alarm.source}"
         yield f"  {say(alarm.message, alarm.message_en)}"
         since = say(
             f"自 {moment(alarm.opened_at)} 起，{alarm.count} 次", f"since {moment(alarm.opened_at)}, {alarm.count}×"
         )
-        gone = say(f"，{moment(alarm.closed_at)} 解除", f", gone {moment(alarm.closed_at)}") if alarm.closed_at else ""
-        yield f"  {since}{gone}"
+        yield f"  {since}{alarm_end(alarm)}"
         if kind and not alarm.closed_at:
             yield f"  → {say(kind.remedy_zh, kind.remedy_en)}"
+
+
+def alarm_end(alarm: Alarm) -> str:
+    """Say how an alarm ended, if it did: its trouble is gone, or what was awaited never came."""
+    if alarm.closed_at is None:
+        return ""
+    at = moment(alarm.closed_at)
+    if lost := "、".join(alarm.detail.get("given_up", ())):
+        return say(f"，{at} 未到，已转入缺报：{lost}", f", given up {at}, never came: {lost}")
+    if done := alarm.detail.get("handled"):
+        return say(
+            f"，{at} {done['author']} 办结：{done['reason']}", f", {at} handled by {done['author']}: {done['reason']}"
+        )
+    return say(f"，{at} 解除", f", gone {at}")
 
 
 def due_text(timetable: Timetable | None) -> str:

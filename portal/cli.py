@@ -99,10 +99,16 @@ def records_of(home: Path | None) -> Iterator[tuple[Places, Records]]:
         yield places, records
 
 
-def _road(places: Places, records: Records | None, progress: Callable[[str], None]) -> Road:
+def _road(
+    places: Places, records: Records | None, progress: Callable[[str], None] = lambda step: None, *, files: int = 1
+) -> Road:
+    """Make a road; for many files each next reading child starts while the one before works, and the catalogue waits."""
     from pipelines.sync import Road
 
-    return Road(places, now, records, submitted_by=read_settings().user, progress=progress)
+    many = files > 1
+    return Road(
+        places, now, records, submitted_by=read_settings().user, progress=progress, warm=many, catalogue_later=many
+    )
 
 
 @contextmanager
@@ -140,12 +146,12 @@ def _run(
     dataset: str | None,
 ) -> None:
     """Walk files and tell the outcomes as they come."""
-    from portal.show import exit_code, outcome_lines
+    from portal.show import exit_code
 
     outcomes: list[Outcome] = []
     with _progress(files) as (step, file_done), make(step) as road:
         road.start(gate=whole)
-        from pipelines.sync import check, resume, submit
+        from pipelines.sync import check, renew_catalogue, resume, submit
 
         if whole:
             for late in resume(road):
@@ -158,14 +164,20 @@ def _run(
         for path in files:
             for outcome in (submit if whole else check)(road, path, bureau, dataset):
                 outcomes.append(outcome)
-                if as_json:
-                    data(json.dumps(outcome.as_json(), ensure_ascii=False))
-                else:
-                    for line in outcome_lines(outcome):
-                        data(line)
-                sys.stdout.flush()
+                _tell(outcome, as_json)
             file_done(path.name)
+        if whole:
+            renew_catalogue(road)
     raise typer.Exit(exit_code(outcomes))
+
+
+def _tell(outcome: Outcome, as_json: bool) -> None:
+    """Give an outcome as data, at once."""
+    from portal.show import outcome_lines
+
+    for line in [json.dumps(outcome.as_json(), ensure_ascii=False)] if as_json else outcome_lines(outcome):
+        data(line)
+    sys.stdout.flush()
 
 
 @app.command(help=say("预检：判定文件，不保存任何内容", "judge files, keep nothing"))
@@ -183,7 +195,14 @@ def check(files: Files, bureau: Bureau, dataset: Dataset = None, as_json: Json =
         nowhere = Path(tempfile.gettempdir()) / "gongzhi-no-home"
         places = Places(nowhere, "", str(nowhere / "tables"))
     chosen = places
-    _run(files, as_json, lambda step: _road(chosen, None, step), whole=False, bureau=bureau, dataset=dataset)
+    _run(
+        files,
+        as_json,
+        lambda step: _road(chosen, None, step, files=len(files)),
+        whole=False,
+        bureau=bureau,
+        dataset=dataset,
+    )
 
 
 @app.command(help=say("提交：判定、复核、发布，并给回执", "judge, gate and publish; gives receipts"))
@@ -193,7 +212,10 @@ def submit(files: Files, bureau: Bureau, dataset: Dataset = None, as_json: Json 
     Example: gongzhi submit air.csv --bureau beibei --home exchange
     """
     with records_of(home) as (places, records):
-        _run(files, as_json, lambda step: _road(places, records, step), whole=True, bureau=bureau, dataset=dataset)
+        _run(
+            files, as_json, lambda step: _road(places, records, step, files=len(files)),
+            whole=True, bureau=bureau, dataset=dataset,
+        )  # fmt: skip
 
 
 @app.command(help=say("建立数据目录：数据库、签名密钥", "make a home: database, signing keys"))
@@ -495,7 +517,7 @@ def rebuild(
     """
     from pipelines.rebuild import rebuild as build
 
-    with records_of(home) as (places, records), _road(places, records, lambda step: None) as road:
+    with records_of(home) as (places, records), _road(places, records) as road:
         ok = True
         for line_zh, line_en, good in build(road, replace=replace):
             ok = ok and good
@@ -510,15 +532,11 @@ def retry(batch: Annotated[str, typer.Argument()], as_json: Json = False, home: 
     Example: gongzhi retry b-20261123-0123456789ab
     """
     from pipelines.sync import retry as again
-    from portal.show import exit_code, outcome_lines
+    from portal.show import exit_code
 
-    with records_of(home) as (places, records), _road(places, records, lambda step: None) as road:
+    with records_of(home) as (places, records), _road(places, records) as road:
         outcome = again(road, records.batch(batch))
-    if as_json:
-        data(json.dumps(outcome.as_json(), ensure_ascii=False))
-    else:
-        for line in outcome_lines(outcome):
-            data(line)
+    _tell(outcome, as_json)
     raise typer.Exit(exit_code([outcome]))
 
 
@@ -534,15 +552,10 @@ def judge(batch: Annotated[str, typer.Argument()], as_json: Json = False, home: 
     Example: gongzhi judge b-20261123-0123456789ab
     """
     from pipelines.sync import judge_again
-    from portal.show import outcome_lines
 
-    with records_of(home) as (places, records), _road(places, records, lambda step: None) as road:
+    with records_of(home) as (places, records), _road(places, records) as road:
         outcome = judge_again(road, records.batch(batch))
-    if as_json:
-        data(json.dumps(outcome.as_json(), ensure_ascii=False))
-    else:
-        for line in outcome_lines(outcome):
-            data(line)
+    _tell(outcome, as_json)
 
 
 @app.command(help=say("检查运行环境与数据目录", "check the surroundings and the home"))
@@ -594,7 +607,8 @@ def waive(
 
 import portal.cli_night  # noqa: E402, I001  (commands are registered on app; they need what stands above)
 import portal.cli_credit  # noqa: E402
-import portal.cli_lists  # noqa: E402, F401
+import portal.cli_lists  # noqa: E402
+import portal.cli_draw  # noqa: E402, F401
 
 WRONG_USE = (
     "query-refused",
@@ -603,6 +617,7 @@ WRONG_USE = (
     "no-database",
     "unknown-batch",
     "incomplete-waiver",
+    "not-handled",
     "wrong-setting",
     "unknown-purpose",
     "incomplete-request",

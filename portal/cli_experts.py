@@ -366,4 +366,5 @@ def verify(
 import portal.cli_experts_told  # noqa: E402, I001  (commands are registered on experts; they need what stands above)
 import portal.cli_experts_match  # noqa: E402
 import portal.cli_draw_experts  # noqa: E402
-import portal.cli_panel_experts  # noqa: E402, F401
+import portal.cli_panel_experts  # noqa: E402
+import portal.cli_experts_called  # noqa: E402, F401

@@ -188,20 +188,33 @@ def board(
 @app.command(help=say("告警：现在有什么不对，该做什么", "what is amiss now, and what to do"))
 def alarms(
     every: Annotated[bool, typer.Option("--all", help=say("连同已解除的", "also those that are gone"))] = False,
+    handled: Annotated[
+        str | None,
+        typer.Option(
+            "--handled", metavar="SOURCE", help=say("办结须由人办结的告警", "end one that waits for a person")
+        ),
+    ] = None,
+    author: Annotated[str, typer.Option("--author", help=say("经办人", "who looked into it"))] = "",
+    reason: Annotated[str, typer.Option("--reason", help=say("核实结果", "what came of it"))] = "",
     limit: Annotated[int, typer.Option("--limit")] = 100,
     as_json: Json = False,
     home: Home = None,
 ) -> None:
-    """List alarms; exit 1 where one is open.
+    """List alarms; exit 1 where one is open. Some end only when a person looked into them: ``--handled SOURCE``.
 
     Example: gongzhi alarms --all
     """
     from dataclasses import asdict
 
     from portal.boards import alarm_lines
+    from portal.nightly import channels_of
     from records.alarms import alarms as kept
+    from records.alarms import handle
 
-    with records_of(home) as (_, records):
+    with records_of(home) as (places, records):
+        if handled is not None:
+            handle(records, handled, author, reason, now(), [channel.name for channel in channels_of(places)])
+            words(say(f"已办结 {handled} 的告警", f"the alarms of {handled} are handled"))
         found = kept(records, open_only=not every, limit=limit)
     if as_json:
         for alarm in found:

@@ -13,24 +13,27 @@ from typing import TYPE_CHECKING, Any
 
 from credit_registry.answers import read_subject
 from credit_registry.errors import DamagedTable, IncompleteRequest, NoRegister
+from credit_registry.published import TABLES
 from credit_registry.register import Register
 from credit_registry.states import may_tell, same_key
 from credit_registry.store import build, outdated
 from credit_registry.trace import Asker, bulk_use
 from pipelines.batch import Places
+from pipelines.publish.store import open_table, scrub
 from portal.boards import CHINA
-from portal.nightly import channels_of, site_of
+from portal.nightly import REGISTER_FAILED, channels_of, site_of
 from records.alarms import Trouble, tell
 from records.alarms import alarms as kept_alarms
 from records.credit import Message, add_message
+from records.store import Records
 from schemas.alarms import alarm_kinds
+from schemas.contracts import tables
 from schemas.crosswalks import Crosswalk, crosswalks
 from schemas.files import fold
 from schemas.places import bureaus
 
 if TYPE_CHECKING:
     from credit_registry.search import Finder
-    from records.store import Records
 
 BULK = "bulk-lookups"
 log = logging.getLogger("gongzhi.credit")
@@ -47,16 +50,60 @@ def site_crosswalks(places: Places) -> Path:
 
 
 def refresh(places: Places, now: datetime, *, force: bool = False) -> Path:
-    """Build the register anew where the shared tables went on; give the folder of the one in use."""
+    """Build the register anew where the shared tables went on; give the folder of the one in use.
+
+    Raises
+    ------
+    DamagedTable
+        Nothing is taken over from a table that cannot be read or proved; the register in use stays.
+    """
+    if force or outdated(places.tables, folder_of(places)):
+        prove(places)
     return build(places.tables, folder_of(places), now, force=force)
 
 
-def refresh_after_night(places: Places, now: datetime) -> None:
-    """Build the register after a night; one that fails is told in the log and made up for by the next look-up."""
+def prove(places: Places) -> None:
+    """Refuse shared tables whose data files are not, byte for byte, what the exchange published.
+
+    A rating whose hash does not verify must not be recognised (reference on credit schemes §7), and a file changed by
+    hand reads like any other.
+    """
+    opened = {name: open_table(tables()[name], places.tables) for name in TABLES}
+    with Records.open(places.database_url) as records:
+        kept = {(file.table, file.path): file for name in TABLES for file in records.files(name)}
+        unfinished = any(one.finished_at is None for one in records.publications(unfinished=True))
+    live = [(name, file.path) for name, table in opened.items() if table for file in table.files]
+    strange = [key for key in live if key not in kept]
+    if strange and unfinished:
+        raise DamagedTable(
+            "有公布尚未完成；请运行 gongzhi sync 续办，原有信用库保持不变",
+            "a publication has not finished; run gongzhi sync, the register in use stays",
+        )
+    bad = [f"{name}/{path}" for name, path in strange]
+    bad += [f"{file.table}/{file.path}" for file, _ in scrub(places.tables, (kept[key] for key in live if key in kept))]
+    if bad:
+        raise DamagedTable(
+            f"共享表的数据文件与公布时的哈希不符：{'、'.join(bad)}；其中的评价和处罚不得采用。"
+            "请运行 gongzhi verify tables 核对，再用 gongzhi rebuild 由原件重建；原有信用库保持不变",
+            f"data files of shared tables are not what was published: {', '.join(bad)}; nothing is taken from them."
+            " Run gongzhi verify tables, then gongzhi rebuild; the register in use stays",
+        )
+
+
+def refresh_after_night(places: Places, now: datetime) -> list[Trouble]:
+    """Build the register after a night; give the trouble where that fails: the one before then stays in use."""
     try:
         refresh(places, now)
-    except Exception:
+    except Exception as error:
         log.exception("信用库未能更新 / the credit register was not refreshed")
+        zh, en = (getattr(error, "message", None) or str(error)), (getattr(error, "message_en", None) or str(error))
+        return [
+            Trouble(
+                REGISTER_FAILED, "", "", alarm_kinds()[REGISTER_FAILED].severity, f"信用库未能更新，仍用原有的：{zh}",
+                f"the credit register was not rebuilt, the one before stays in use: {en}",
+            )
+        ]  # fmt: skip
+    return []
 
 
 @dataclass
@@ -167,17 +214,19 @@ def read_known(text: str | None, now: datetime) -> datetime | None:
 
 
 def watch(places: Places, records: Records, now: datetime) -> list[dict[str, Any]]:
-    """Open, count and close the alarms of bulk use; give what is going on now."""
-    found = bulk_use(records, now)
-    judged = {one.source for one in kept_alarms(records, open_only=True, limit=None) if one.code == BULK}
-    if not found and not judged:
+    """Open and count the alarms of bulk use, which only a person ends; give what is going on now."""
+    ended = kept_alarms(records, open_only=False, since=now - timedelta(days=1), limit=None)
+    found = bulk_use(
+        records, now, {one.detail["user"]: one.closed_at for one in ended if one.code == BULK and one.closed_at}
+    )
+    if not found:
         return []
     severity = alarm_kinds()[BULK].severity
     troubles = [
         Trouble(BULK, f"credit/{one['user'][:100]}", "", severity, one["message"], one["message_en"], one)
         for one in found
     ]
-    tell(records, troubles, judged, now, [channel.name for channel in channels_of(places)])
+    tell(records, troubles, (), now, [channel.name for channel in channels_of(places)])
     return found
 
 

@@ -93,7 +93,7 @@ def answering(
             "source unavailable: nobody sent credit data yet; finding nothing says nothing",
         )
     heard: dict[str, list[Message]] = defaultdict(list)
-    for one in messages(desk.records, None, known):
+    for one in messages(desk.records):  # all: what was repaired since is out of view for an earlier known too
         heard[one.uscc].append(one)
 
     def answer(code: str) -> dict[str, Any]:
@@ -115,14 +115,20 @@ def keys_of(folder: Path) -> dict[str, str] | None:
 
 def check_slip(path: Path, keys: Mapping[str, str] | None, desk: Desk | None, now: datetime) -> SlipCheck:
     """Check a slip off line; with a register also whether what it shows is still so."""
+    written = path.read_bytes()
+    if written.startswith(b"%PDF"):
+        paper = path.with_suffix(".json").name
+        return SlipCheck(
+            "invalid", f"这是打印页；请核验同名的 {paper}", f"this is the printed page; verify {paper} beside it"
+        )
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(written)
     except ValueError as error:
         return SlipCheck("invalid", f"不是查询单：{error}", f"this is no query slip: {error}")
     if not isinstance(document, dict):
         return SlipCheck("invalid", "不是查询单", "this is no query slip")
     check = verify_slip(document, keys)
-    if check.status == "invalid" or desk is None or not desk.has_data:
+    if check.status != "valid" or desk is None or not desk.has_data:
         return check
     then = document["answer"]
     code = then["identity"]["uscc"] or then["identity"]["subject"]

@@ -83,12 +83,21 @@ def alarms_markdown() -> str:
         "一条告警从发现起保持打开，直到不再出现；期间只提醒，不重复发送。编号不变，可在电话里引用。",
         "An alarm stays open until its cause is gone, and is told once, then daily. Its code never changes its meaning.",
         "",
-        "一期数据始终未到的，七天后不再告警（最新一期除外），看板上仍为缺报。",
-        "A period that never comes is told for seven days (the newest one until it comes); the board keeps it as missing.",
+        "注明“须办结”的告警不会自动解除：核实后运行 gongzhi alarms --handled 来源 --author 经办人 --reason 核实结果。",
+        "One marked as ending by a person never closes by itself: gongzhi alarms --handled SOURCE --author NAME --reason FINDING.",
+        "",
+        "一期数据始终未到的，七天后不再告警（最新一期除外），以「未到，已转入缺报」结束，不算恢复；看板上仍为缺报。",
+        "A period that never comes is told for seven days (the newest one until it comes). Its alarm ends as given up, not as recovered;",
+        "the board keeps it as missing.",
         "",
     ]
     for kind in alarm_kinds().values():
-        parts += [f"## `{kind.code}` {kind.title_zh} / {kind.title_en}", "", f"{level[kind.severity]}", ""]
+        parts += [
+            f"## `{kind.code}` {kind.title_zh} / {kind.title_en}",
+            "",
+            level[kind.severity] + ("，须办结 / ends by a person" if kind.handled else ""),
+            "",
+        ]
         parts += [f"{kind.meaning_zh}", f"{kind.meaning_en}", ""]
         parts += [f"- 处置：{kind.remedy_zh}", f"- What to do: {kind.remedy_en}", ""]
     return "\n".join(parts)

@@ -1,9 +1,10 @@
 """The steps of an inspection draw between two homes: promise, join, reveal, draw; and what a home keeps between them.
 
-A home keeps in ``HOME/credit/draws`` one secret for each draw and the hash of the one commitment it is used for, so that
-a secret once given away cannot serve a second commitment made in knowledge of it. The hash of every commitment goes on
-the chain before anything is revealed (``draw-committed``), that of the result when it is made (``draw-made``); secrets
-never do. What the protocol is: ``docs/inspection-draw.md``.
+A home keeps in ``HOME/credit/draws`` the hash of each list it committed to and of the one commitment it is used for, so
+that a secret once given away cannot serve a second commitment made in knowledge of it. The secret itself lies in
+``HOME/credit/draw-secrets``, which no back-up takes: who reads it before it is revealed knows the result. The hash of
+every commitment goes on the chain before anything is revealed (``draw-committed``), that of the result when it is made
+(``draw-made``); secrets never do. What the protocol is: ``docs/inspection-draw.md``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ SECRET = "gongzhi-draw-secret/1"
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """One home at a draw: where its secrets are, its chain, its key, the keys it trusts, and the time."""
+    """One home at a draw: its folder of credit papers, its chain, its key, the keys it trusts, and the time."""
 
     folder: Path
     records: Records
@@ -78,11 +79,10 @@ def join(seat: Seat, first: Mapping[str, Any], bureau: str) -> dict[str, Any]:
     Raises
     ------
     BadDraw
-        The list was changed, the bureau is no other one, or this home holds a secret of this draw already.
+        The list was changed or does not fit its plan, the bureau is no other one, or this home used the id already.
     """
     frozen = first["list"]
-    if inspection.list_sha256(frozen) != first["list_sha256"]:
-        raise BadDraw("名单与承诺时的哈希不符，名单被改动过", "the list does not fit its hash: it was changed")
+    inspection.check_list(first)
     if len(first["commitments"]) != 1 or bureau in first["commitments"]:
         who = "、".join(first["commitments"])
         raise BadDraw(f"{bureau} 不能加入：已作承诺的有 {who}", f"{bureau} cannot join: {who} has committed already")
@@ -151,11 +151,12 @@ def _committed(
     """Make and keep a secret, and commit to it beside the others."""
     number = frozen["draw_id"]
     secret = inspection.new_secret()
-    if not _write_once(_file(seat, number, "secret"), secret):
+    if not _write_once(_file(seat, number, "list"), inspection.list_sha256(frozen)):
         raise BadDraw(
             f"抽取编号 {number} 在本数据目录已用过；重新抽取须用新编号，对方须用自己的数据目录",
             f"the id {number} was used in this home; a new draw takes a new one, the other bureau its own home",
         )
+    _write_once(_secret(seat, number), secret)
     promised = inspection.commitment(number, inspection.list_sha256(frozen), bureau, secret)
     return inspection.commit(
         frozen, {**others, bureau: promised}, public_source=public_source, at=seat.at, signer=seat.signer
@@ -165,9 +166,13 @@ def _committed(
 def _own(seat: Seat, committed: Mapping[str, Any]) -> tuple[str, str]:
     """Find the bureau this home committed for, and its secret; that its hash fits says that the list is the same."""
     number, list_hash = committed["list"]["draw_id"], inspection.list_sha256(committed["list"])
-    path = _file(seat, number, "secret")
+    path = _secret(seat, number)
     if not path.is_file():
-        raise BadDraw(f"本数据目录没有抽取 {number} 的秘密数", f"this home has no secret of {number}")
+        raise BadDraw(
+            f"本数据目录没有抽取 {number} 的秘密数（秘密数不进备份）；双方改用新编号重来：--id 新编号 --replaces {number} --reason 原因",
+            f"this home has no secret of {number} (back-ups hold none); begin anew with another id,"
+            f" --replaces {number} and --reason",
+        )
     secret = path.read_text(encoding="ascii")
     for bureau, promised in committed["commitments"].items():
         if inspection.commitment(number, list_hash, bureau, secret) == promised:
@@ -200,12 +205,17 @@ def _on_chain(seat: Seat, committed: Mapping[str, Any], bureau: str) -> None:
 
 
 def _file(seat: Seat, number: str, what: str) -> Path:
-    return seat.folder / f"{number.replace('/', '_')}.{what}"
+    return seat.folder / "draws" / f"{number.replace('/', '_')}.{what}"
+
+
+def _secret(seat: Seat, number: str) -> Path:
+    """Where the secret of a draw lies: in no folder a back-up takes."""
+    return seat.folder / "draw-secrets" / f"{number.replace('/', '_')}.secret"
 
 
 def _write_once(path: Path, text: str) -> bool:
     """Write a file that must not be there yet, for its owner only; give whether it was written."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

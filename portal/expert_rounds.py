@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from expert_registry import masks
@@ -10,6 +9,7 @@ from expert_registry.desk import Desk, latest, papers_of
 from expert_registry.errors import WrongState
 from expert_registry.opening import names
 from expert_registry.papers import PublicSource, seating
+from expert_registry.pool import load
 from portal.expert_desk import Office
 from records import expert_drawbook, expert_seats
 from records.expert_draws import Draw
@@ -144,8 +144,6 @@ def seats_shown(office: Office, draw_id: str) -> list[dict[str, Any]]:
     if draw.state != "called":
         names(office.desk, draw_id, office.looker(), office.at)
     seats = expert_seats.seats(office.records, draw_ids=[draw_id])
-    from expert_registry.pool import load
-
     people = {one.expert_id: one for one in load(office.records, ids=[one.expert_id for one in seats])}
     if draw.state == "called":
         for one in seats:
@@ -161,10 +159,3 @@ def seats_shown(office: Office, draw_id: str) -> list[dict[str, Any]]:
         }
         for one in seats
     ]
-
-
-def answer_due(office: Office, since: datetime) -> datetime:
-    """Say until when an invited expert has to answer."""
-    from datetime import timedelta
-
-    return since + timedelta(hours=office.rules.answer_hours)

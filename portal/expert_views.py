@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from expert_registry import masks
+from expert_registry.callout import CallOut, ranking
 from expert_registry.errors import UnknownWord
 from expert_registry.opening import own_entry
 from expert_registry.people import Expert
 from expert_registry.pool import find, load, load_one
+from expert_registry.recusal import RecusalFacts
 from portal.expert_desk import Office
 from portal.expert_requests import read_panel
 from records import expert_pages
@@ -152,4 +154,15 @@ def pairs(office: Office, state: str | None) -> list[dict[str, Any]]:
     return [
         {**_plain(asdict(one)), "experts": [shown[name] for name in (one.first, one.second) if name in shown]}
         for one in found
+    ]
+
+
+def ranked(office: Office, asked: CallOut, facts: RecusalFacts, limit: int) -> list[dict[str, Any]]:
+    """Rank experts for an emergency, each as the role may see them."""
+    found = ranking(office.desk, asked, office.at, facts)[:limit]
+    shown = [masks.shown(one.expert, office.role, _today(office)) for one in found]
+    office.looked("list", {name for one in shown for name in one} & PERSONAL, count=len(shown))
+    return [
+        {**fields, "fields": list(one.fields), "distance": one.distance, "uses": one.uses, "reasons": list(one.reasons)}
+        for one, fields in zip(found, shown, strict=True)
     ]

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 MANUAL = "sync"
 """The job of runs begun at the terminal; each has a slot of its own."""
+REGISTER_FAILED = "register-failed"
 PAGE_DAYS = 14
 CATCH_UP = timedelta(days=7)
 WAITING = "夜间任务正在运行，等它结束 / the night is at work, waiting for its end"
@@ -87,7 +88,8 @@ def night_of(
             stopping=stopping,
             channels=[channel.name for channel in channels_of(places)],
             backups=settings.backups,
-            told=lambda summary: after_run(places, records, found, summary, clock()),
+            told=lambda summary: write_page(places, records, found, summary, clock()),
+            beside=lambda: beside_run(places, clock()),
         )
 
 
@@ -106,14 +108,11 @@ def secret_of_source(name: str, settings: NightSettings) -> Secret:
     return found
 
 
-def after_run(
-    places: Places, records: Records, found: dict[str, Source], summary: dict[str, Any], now: datetime
-) -> None:
-    """Bring the credit register up to what the run published, and write the page of the day."""
+def beside_run(places: Places, now: datetime) -> list[Trouble]:
+    """Bring the credit register up to what the run published; give what went wrong."""
     from portal.credit import refresh_after_night
 
-    refresh_after_night(places, now)
-    write_page(places, records, found, summary, now)
+    return refresh_after_night(places, now)
 
 
 def write_page(
@@ -300,4 +299,5 @@ def went_well(night: Night, summary: dict[str, Any]) -> bool:
     )
     whole = all(night.records.batch(number).state == "published" for number in summary["batches"])
     done = all(chore["ok"] for chore in summary["chores"].values())
-    return answered and whole and done and not summary["results"]["quarantined"]
+    built = REGISTER_FAILED not in summary["alarms"]
+    return answered and whole and done and built and not summary["results"]["quarantined"]

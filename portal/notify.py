@@ -46,6 +46,7 @@ HEADINGS = {
     "opened": ("共治告警：新增 {} 条", "{} new alarms"),
     "reminder": ("共治提醒：{} 条告警仍未解除", "{} alarms still open"),
     "recovered": ("共治恢复：{} 条告警已解除", "{} alarms gone"),
+    "given-up": ("共治缺报：{} 条告警到期，数据始终未到，已转入缺报", "{} alarms given up: the data never came"),
 }
 _ACTIVE = str.maketrans("[]<>`", "［］＜＞｀")
 """A sender's file name must not become a link or a call to everybody."""
@@ -202,6 +203,10 @@ def _describe(alarm: dict[str, Any], kind: str) -> str:
     ]
     if kind == "recovered":
         lines.append(f"已于 {china(alarm['closed_at'])} 解除" if alarm.get("closed_at") else "已解除")
+    elif kind == "given-up":
+        periods = "、".join(alarm["detail"]["given_up"])
+        lines.append(f"未到，已转入缺报：{periods}；看板上仍为缺报，请向报送单位催要")
+        lines.append(f"never came, not told any more: {periods}; the board keeps the gap, ask the sender")
     elif known:
         lines.append(f"处置：{known.remedy_zh}")
         lines.append(known.remedy_en)

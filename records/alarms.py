@@ -1,4 +1,4 @@
-"""Alarms and what is told of them: opened once, counted while they last, closed when the trouble is gone.
+"""Alarms and what is told of them: opened once, counted while they last, closed when the trouble is gone or given up.
 
 An alarm is one (code, source). Telling goes through an outbox: the notice is written in the transaction that opens
 or closes the alarm, and handed over until the channel took it. So a notice may come twice, never not at all.
@@ -7,7 +7,7 @@ or closes the alarm, and handed over until the channel took it. So a notice may 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,8 +15,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from records import chain, models
+from records.errors import NotHandled
 from records.models import write_time
 from records.store import Records, storable
+from schemas.alarms import alarm_kinds
 
 FIRST_WAIT = timedelta(minutes=1)
 LONGEST_WAIT = timedelta(hours=1)
@@ -58,7 +60,7 @@ class Alarm:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One message about alarms to one channel; ``kind``: opened, reminder, recovered.
+    """One message about alarms to one channel; ``kind``: opened, reminder, recovered, given-up.
 
     ``alarms`` holds the alarms as they were then, times as text; ``event_id`` is the same in all channels.
     ``next_try`` is None once delivered or given up.
@@ -85,6 +87,7 @@ def tell(
     now: datetime,
     channels: Sequence[str],
     reminder: timedelta = timedelta(hours=24),
+    given_up: Mapping[tuple[str, str], Sequence[str]] | None = None,
 ) -> list[Alarm]:
     """Open, count up and close alarms, and put what is to be told into the outbox.
 
@@ -95,7 +98,9 @@ def tell(
     judged : collection of str
         Sources looked at ("" the exchange itself): their open alarms that are not among the troubles are closed.
     channels : sequence of str
-        Each gets one notice for all openings, one for all reminders, one for all recoveries.
+        Each gets one notice for all openings, one for all reminders, one for all recoveries, one for what is given up.
+    given_up : mapping, optional
+        By (code, source) what never came: such an alarm is closed as well, but did not recover.
 
     Returns
     -------
@@ -106,7 +111,7 @@ def tell(
     for trouble in troubles:
         seen.setdefault((trouble.code, trouble.source), trouble)
     a = models.alarm.c
-    told: dict[str, list[int]] = {"opened": [], "reminder": [], "recovered": []}
+    told: dict[str, list[int]] = {"opened": [], "reminder": [], "recovered": [], "given-up": []}
     touched: list[int] = []
     with records.database.write() as connection:
         still_open = connection.execute(select(models.alarm).where(a.closed_at.is_(None))).all()
@@ -123,9 +128,10 @@ def tell(
                 told["reminder"] += [number] if due else []
             touched.append(number)
         for key, row in known.items():
-            if key not in seen and row.source in judged:
-                _close(connection, row, now)
-                told["recovered"].append(row.alarm_id)
+            if key not in seen and row.source in judged and not _needs_a_person(row.code):
+                lost = list((given_up or {}).get(key, ()))
+                _close(connection, row, now, lost)
+                told["given-up" if lost else "recovered"].append(row.alarm_id)
                 touched.append(row.alarm_id)
         now_are = {
             row.alarm_id: Alarm(*row) for row in connection.execute(select(*COLUMNS).where(a.alarm_id.in_(touched)))
@@ -133,6 +139,39 @@ def tell(
         for kind, numbers in told.items():
             _put_out(connection, kind, [now_are[number] for number in numbers], now, channels)
     return [now_are[number] for number in touched]
+
+
+def _needs_a_person(code: str) -> bool:
+    """Whether an alarm stays until somebody looked into it."""
+    kind = alarm_kinds().get(code)
+    return kind is not None and kind.handled
+
+
+def handle(
+    records: Records, source: str, author: str, reason: str, now: datetime, channels: Sequence[str]
+) -> list[Alarm]:
+    """End the open alarms of a source that only a person ends; who and why stay with them and on the chain.
+
+    Raises
+    ------
+    NotHandled
+        No such alarm is open, or nobody says who looked into it and what came of it.
+    """
+    if not (author.strip() and reason.strip()):
+        raise NotHandled("办结告警须写明经办人和核实结果", "who handled the alarm, and what came of it, must be told")
+    a = models.alarm.c
+    also = {"handled": {"author": storable(author.strip()), "reason": storable(reason.strip())}}
+    with records.database.write() as connection:
+        rows = connection.execute(select(models.alarm).where(a.closed_at.is_(None), a.source == source)).all()
+        numbers = [row.alarm_id for row in rows if _needs_a_person(row.code)]
+        if not numbers:
+            raise NotHandled(f"“{source}”没有待办结的告警", f"no alarm of {source!r} waits for a person")
+        for row in rows:
+            if row.alarm_id in numbers:
+                _ended(connection, row, now, row.detail | also, also)
+        found = [Alarm(*row) for row in connection.execute(select(*COLUMNS).where(a.alarm_id.in_(numbers)))]
+        _put_out(connection, "recovered", found, now, channels)
+    return found
 
 
 def _open(connection: Connection, trouble: Trouble, now: datetime) -> int:
@@ -152,13 +191,25 @@ def _count(connection: Connection, row: Row[Any], trouble: Trouble, now: datetim
     )
 
 
-def _close(connection: Connection, row: Row[Any], now: datetime) -> None:
-    connection.execute(update(models.alarm).where(models.alarm.c.alarm_id == row.alarm_id).values(closed_at=now))
-    _record(connection, "alarm-closed", row.alarm_id, row, now)
+def _close(connection: Connection, row: Row[Any], now: datetime, lost: list[str]) -> None:
+    also = {"given_up": lost} if lost else {}
+    detail = {name: value for name, value in row.detail.items() if name != "given_up"}  # what was lacking may have come
+    _ended(connection, row, now, detail | also, also)
 
 
-def _record(connection: Connection, kind: str, number: int, told: Any, now: datetime) -> None:
-    payload = {"alarm": number, "code": told.code, "source": told.source, "severity": told.severity}
+def _ended(
+    connection: Connection, row: Row[Any], now: datetime, detail: Mapping[str, Any], also: Mapping[str, Any]
+) -> None:
+    connection.execute(
+        update(models.alarm).where(models.alarm.c.alarm_id == row.alarm_id).values(closed_at=now, detail=dict(detail))
+    )
+    _record(connection, "alarm-closed", row.alarm_id, row, now, also)
+
+
+def _record(
+    connection: Connection, kind: str, number: int, told: Any, now: datetime, also: Mapping[str, Any] | None = None
+) -> None:
+    payload = {"alarm": number, "code": told.code, "source": told.source, "severity": told.severity, **(also or {})}
     chain.append(connection, kind, now, told.bureau or None, None, payload)
 
 

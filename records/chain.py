@@ -79,16 +79,18 @@ def canonical(value: Any) -> str:
 
 
 def _refuse_inexact(value: Any) -> None:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if not isinstance(key, str):
-                raise TypeError(f"a key must be text: {key!r}")
-            _refuse_inexact(inner)
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _refuse_inexact(inner)
-    elif value is not None and not isinstance(value, str | int):
-        raise TypeError(f"only text, whole numbers, true, false and null can be sealed: {value!r}")
+    waiting = [value]  # not by recursion: the list of a draw has a hundred thousand values and is hashed again and again
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict) or isinstance(one, Mapping):  # a dict is known without asking its abstract class
+            for key in one:
+                if type(key) is not str and not isinstance(key, str):
+                    raise TypeError(f"a key must be text: {key!r}")
+            waiting.extend(inner for inner in one.values() if type(inner) is not str)
+        elif isinstance(one, list | tuple):
+            waiting.extend(inner for inner in one if type(inner) is not str)
+        elif one is not None and not isinstance(one, str | int):
+            raise TypeError(f"only text, whole numbers, true, false and null can be sealed: {one!r}")
 
 
 class Sm3:

@@ -15,6 +15,7 @@
     ├── IllegalState      the batch cannot go from its state to the one asked for
     ├── IncompleteWaiver  a waiver or release lacks its reason, or its times do not fit
     ├── IncompleteMessage a message on a credit record, or an access to one, lacks who, what or why
+    ├── NotHandled        no alarm waits for a person, or who handled it does not say who and what came of it
     ├── LeaseLost         another process took the work over; this one must not write any more
     ├── NoChineseFont     no font with Chinese characters is installed, so no page can be set
     └── KeyTrouble        a signing key is missing, damaged or readable by others
@@ -23,10 +24,10 @@
 from __future__ import annotations
 
 
-class RecordsError(Exception):
-    """An error of the records, with a short code and the words for both languages."""
+class TwoTongued(Exception):
+    """An error with a short code and the words for both languages: the shape of all errors below the road."""
 
-    code = "records"
+    code = ""
 
     def __init__(self, message: str, message_en: str) -> None:
         super().__init__(f"{message} / {message_en}")
@@ -36,6 +37,12 @@ class RecordsError(Exception):
     def as_json(self) -> dict[str, object]:
         """Give the ``error`` object of the command line's JSON."""
         return {"code": self.code, "message": self.message, "message_en": self.message_en, "row": None, "column": None}
+
+
+class RecordsError(TwoTongued):
+    """An error of the records."""
+
+    code = "records"
 
 
 class NoDatabase(RecordsError):
@@ -114,6 +121,12 @@ class IncompleteMessage(RecordsError):
     """A message on a credit record, or an access to one, lacks who, what or why."""
 
     code = "incomplete-message"
+
+
+class NotHandled(RecordsError):
+    """No alarm waits for a person, or who handled it does not say who and what came of it."""
+
+    code = "not-handled"
 
 
 class LeaseLost(RecordsError):

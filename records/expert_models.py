@@ -44,7 +44,7 @@ expert = Table(
     Column("certificate_until", Date),
     Column("practice_since", Date),
     Column("identity_kind", String(20), nullable=False),
-    Column("identity_index", String(64), nullable=False, index=True),
+    Column("identity_index", String(64), nullable=False),
     Column("identity_sealed", Text, nullable=False),
     Column("phone_sealed", Text, nullable=False),
     Column("bank_sealed", Text, nullable=False),
@@ -58,6 +58,8 @@ expert = Table(
     Column("merged_into", String(40)),
     Column("erased_at", Moment),
     Column("frozen_at", Moment),
+    # finds a person by the hash, and who is in the pool twice, without reading the rows themselves
+    Index("ix_expert_identity", "identity_index", "merged_into", "erased_at", "expert_id"),
     # holds all a page of the list chooses by, in the order of the list: a search reads nothing else
     Index("ix_expert_page", "name_key", "expert_id", "employer", "bureau", "state", "erased_at"),
 )
@@ -139,6 +141,7 @@ expert_change = Table(
     Column("before", JSON, nullable=False),
     Column("after", JSON, nullable=False),
     Column("reason", Text, nullable=False),
+    Index("ix_expert_change_at", "at", "kind"),
 )
 
 expert_match = Table(

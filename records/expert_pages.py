@@ -144,6 +144,8 @@ def pool(
             chosen = _pool_query(specialties, bureau, states)
             rows = list(connection.execute(select(*SHOWN).where(chosen).order_by(models.expert.c.expert_id)))
             numbers_of = select(models.expert.c.expert_id).where(chosen)
+            if specialties is not None and bureau is None and states is None:
+                numbers_of = _with_specialties(specialties)  # the same people, without looking at them again
             return Pool(rows, {name: _grouped(connection, name, numbers_of) for name in PARTS})
         rows, numbers = [], sorted(set(ids))
         for some in _pieces(numbers):

@@ -6,6 +6,7 @@ whatever the dictionary says of a phrase. Nothing here knows how a name sounds: 
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from functools import lru_cache
 
@@ -26,7 +27,7 @@ def folded(name: str) -> str:
     >>> folded("三雷（重慶） 汽車零部件有限公司")
     '三雷(重庆)汽车零部件有限公司'
     """
-    return name.translate(_characters())
+    return name if _settled().fullmatch(name) else name.translate(_characters())
 
 
 def plain(name: str) -> str:
@@ -60,6 +61,14 @@ class _Characters(dict[int, str]):
         written = fold(chr(code)).upper()
         self[code] = new = "".join(self.known.get(one, one) for one in self.known.get(chr(code), written))
         return new
+
+
+@lru_cache(maxsize=1)
+def _settled() -> re.Pattern[str]:
+    """Match names that are folded as they stand, which nearly all are: a glance instead of a look at every character."""
+    known = _characters()
+    usual = map(chr, (*_CJK, *range(ord("0"), ord("9") + 1), *range(ord("A"), ord("Z") + 1), *map(ord, "()")))
+    return re.compile(f"[{re.escape(''.join(one for one in usual if known[ord(one)] == one))}]*")
 
 
 class _Persons(_Characters):

@@ -9,6 +9,8 @@ from pathlib import Path
 from schemas.files import SCHEMAS, once, read_rows
 
 SEVERITIES = ("warning", "error")
+ENDS = ("", "handled")
+"""How an alarm ends: by itself once its trouble is gone, or by a person who looked into it."""
 _COLUMNS = (
     "code",
     "severity",
@@ -35,17 +37,20 @@ class AlarmKind:
     remedy_zh: str
     remedy_en: str
     source: str
+    handled: bool
+    """Whether only a person ends it: that it is not seen again says nothing."""
 
 
 @once
 def alarm_kinds(root: Path = SCHEMAS) -> dict[str, AlarmKind]:
     """Read ``alarms.csv``: code → kind, in the order of the file."""
     found: dict[str, AlarmKind] = {}
-    for row in read_rows(root / "alarms.csv", _COLUMNS):
+    for row in read_rows(root / "alarms.csv", (*_COLUMNS, "ends")):
         if not re.fullmatch(r"[a-z]+(-[a-z]+)*", row["code"]):
             raise row.fail(f"code {row['code']!r} is not lower-case words joined by '-'")
         if row["code"] in found:
             raise row.fail(f"code {row['code']!r} stands twice")
         row.one_of("severity", SEVERITIES)
-        found[row["code"]] = AlarmKind(*(row.need(name) for name in _COLUMNS))
+        row.one_of("ends", ENDS)
+        found[row["code"]] = AlarmKind(**{name: row.need(name) for name in _COLUMNS}, handled=row["ends"] == "handled")
     return found

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.files import SCHEMAS, fold, once, read_rows
+from schemas.unconfirmed import read_unconfirmed
 
 PENALTY_STATES = ("published", "repaired", "withdrawn", "suspended", "annulled")
 
@@ -49,7 +50,10 @@ def recognition_reasons(root: Path = SCHEMAS) -> dict[str, Reason]:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a look-up may be for; ``plan_zh`` says what its plan number is."""
+    """What a look-up may be for; ``plan_zh`` says what its plan number is.
+
+    ``shows_repaired``: asked as known on an earlier day it shows what has been repaired or withdrawn since.
+    """
 
     code: str
     title_zh: str
@@ -57,20 +61,22 @@ class Purpose:
     needs_plan: bool
     plan_zh: str
     plan_en: str
+    shows_repaired: bool
     source: str
 
 
 @once
 def purposes(root: Path = SCHEMAS) -> dict[str, Purpose]:
     """Read ``vocabularies/purposes.csv``: code → purpose."""
-    columns = ("code", "title_zh", "title_en", "needs_plan", "plan_zh", "plan_en", "source")
+    columns = ("code", "title_zh", "title_en", "needs_plan", "plan_zh", "plan_en", "shows_repaired", "source")
     found: dict[str, Purpose] = {}
     for row in read_rows(root / "vocabularies" / "purposes.csv", columns):
         code = row.need("code")
         if code in found:
             raise row.fail(f"purpose {code!r} stands twice")
         titles, plan = (row.need("title_zh"), row.need("title_en")), (row.need("plan_zh"), row.need("plan_en"))
-        found[code] = Purpose(code, *titles, row.yes("needs_plan"), *plan, row.need("source"))
+        more = (row.yes("shows_repaired"), row.need("source"))
+        found[code] = Purpose(code, *titles, row.yes("needs_plan"), *plan, *more)
     return found
 
 
@@ -172,13 +178,15 @@ class LegalAct:
     until: dt.date | None
     replaced_by: str
     """The act that replaced this edition: itself in a newer edition, or another one."""
+    unconfirmed: tuple[str, ...]
+    """What of this edition we know from no document: ``edition``, ``since``, ``until``."""
     source: str
 
 
 @once
 def legal_acts(root: Path = SCHEMAS) -> tuple[LegalAct, ...]:
     """Read ``vocabularies/legal_acts.csv``: editions of one act must not overlap."""
-    columns = ("act", "aliases", "edition", "since", "until", "replaced_by", "source")
+    columns = ("act", "aliases", "edition", "since", "until", "replaced_by", "unconfirmed", "source")
     rows = read_rows(root / "vocabularies" / "legal_acts.csv", columns)
     names = {row["act"] for row in rows}
     found: list[LegalAct] = []
@@ -192,7 +200,8 @@ def legal_acts(root: Path = SCHEMAS) -> tuple[LegalAct, ...]:
             if other.act == row["act"] and since <= (other.until or dt.date.max):
                 raise row.fail(f"edition {row['edition']!r} overlaps {other.edition!r}")
         act, aliases, edition = row.need("act"), row.many("aliases"), row.need("edition")
-        found.append(LegalAct(act, aliases, edition, since, until, row["replaced_by"], row.need("source")))
+        unconfirmed = read_unconfirmed(row, root)
+        found.append(LegalAct(act, aliases, edition, since, until, row["replaced_by"], unconfirmed, row.need("source")))
     return tuple(found)
 
 
@@ -206,6 +215,12 @@ class LegalBasis:
     at_decision: LegalAct | None
     repealed_by: str
     """The act that stands in its place on the day asked about; blank where it is still in force."""
+
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        """Give what of the editions named here no document confirms; to be checked before it is cited."""
+        named = (one for one in (self.at_act, self.at_decision) if one is not None)
+        return tuple(dict.fromkeys(fact for one in named for fact in one.unconfirmed))
 
 
 def legal_basis(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from schemas.files import SCHEMAS, Row, once, read_rows
@@ -83,6 +84,7 @@ def find_division(code: str, year: int | None = None, root: Path = SCHEMAS) -> D
     return max(names, key=lambda one: (one.until or 9999, one.since or 0), default=None)
 
 
+@lru_cache(maxsize=4096)
 def division_path(code: str, year: int | None = None, root: Path = SCHEMAS) -> tuple[str, ...]:
     """Name a code from the province down; levels nobody knows are left out.
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from schemas.files import fold, once
 from schemas.places import regions
@@ -135,6 +136,7 @@ def _provinces() -> frozenset[str]:
     return frozenset(region.division[:2] for region in regions() if region.level == "province")
 
 
+@lru_cache(maxsize=4096)  # one answer reads its code seven times
 def read_uscc(text: str) -> Uscc:
     """Read what stands in a column of unified social credit codes.
 

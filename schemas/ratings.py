@@ -2,7 +2,9 @@
 
 ``vocabularies/rating_schemes.csv`` has one row per edition of a scheme, ``rating_levels.csv`` one per level of it. A
 ``?`` behind a date of the source means that the date is not confirmed: it stands in a ``…_note`` as the source has it,
-the date beside it is our reading, and the scheme is not ``confirmed``. ``effective_until`` is the last day.
+the date beside it is our reading. What else no document confirms the column ``unconfirmed`` names; a scheme or level
+tells all of it (:attr:`Scheme.unconfirmed`), so that it can be said wherever the fact is shown. ``effective_until`` is
+the last day.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.files import SCHEMAS, Row, fold, once, read_rows
+from schemas.unconfirmed import read_unconfirmed
 
 VETO = ("yes", "no", "unconfirmed", "")
 
@@ -33,8 +36,15 @@ class RatingLevel:
     score_max: float | None
     veto_lands_here: str
     aliases: tuple[str, ...]
+    also_unconfirmed: tuple[str, ...]
     confidence: str
     source: str
+
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        """Give what of this level no document confirms: codes of ``unconfirmed_facts.csv``."""
+        veto = ("veto",) if self.veto_lands_here == "unconfirmed" else ()
+        return (*self.also_unconfirmed, *veto, *(("colour",) if self.colour_of_national_measure else ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +70,27 @@ class Scheme:
     rated_period: str
     issuing_tiers: tuple[str, ...]
     draft: bool
-    confirmed: bool
+    also_unconfirmed: tuple[str, ...]
     aliases: tuple[str, ...]
     levels: tuple[RatingLevel, ...]
     source: str
+
+    @property
+    def unconfirmed(self) -> tuple[str, ...]:
+        """Give what of the scheme itself no document confirms; a date nobody knows is not confirmed either."""
+        holds = {
+            "draft": self.draft,
+            "issued_on": not self.issued_on or "?" in self.issued_on,
+            "effective_from": self.effective_from is None or "?" in self.effective_from_note,
+            "effective_until": "?" in self.effective_until_note,
+            "levels": not self.levels,
+        }
+        return (*self.also_unconfirmed, *(fact for fact, is_so in holds.items() if is_so))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether every fact of the scheme, and of each of its levels, is confirmed."""
+        return not self.unconfirmed and not any(level.unconfirmed for level in self.levels)
 
 
 _SCHEME_COLUMNS = (
@@ -86,6 +113,7 @@ _SCHEME_COLUMNS = (
     "issuing_tiers",
     "draft",
     "aliases",
+    "unconfirmed",
     "source",
 )
 _LEVEL_COLUMNS = (
@@ -99,6 +127,7 @@ _LEVEL_COLUMNS = (
     "score_max",
     "veto_lands_here",
     "aliases",
+    "unconfirmed",
     "confidence",
     "source",
 )
@@ -120,7 +149,6 @@ def rating_schemes(root: Path = SCHEMAS) -> dict[str, Scheme]:
             raise row.fail(f"first_rated_year {first} is after last_rated_year {last}")
         if not re.fullmatch(r"\d{6}", row["division"]):
             raise row.fail(f"division {row['division']!r} has not 6 digits")
-        notes = (row["issued_on"], row["effective_from_note"], row["effective_until_note"])
         found[code] = Scheme(
             scheme=code,
             jurisdiction=row.need("jurisdiction"),
@@ -140,7 +168,7 @@ def rating_schemes(root: Path = SCHEMAS) -> dict[str, Scheme]:
             rated_period=row["rated_period"],
             issuing_tiers=row.many("issuing_tiers"),
             draft=row.yes("draft"),
-            confirmed=not any("?" in note for note in notes),
+            also_unconfirmed=read_unconfirmed(row, root),
             aliases=row.many("aliases"),
             levels=tuple(levels.get(code, ())),
             source=row.need("source"),
@@ -190,6 +218,7 @@ def _levels(root: Path, known: set[str]) -> dict[str, list[RatingLevel]]:
                 score_max=high,
                 veto_lands_here=row.one_of("veto_lands_here", VETO),
                 aliases=row.many("aliases"),
+                also_unconfirmed=read_unconfirmed(row, root),
                 confidence=row["confidence"],
                 source=row.need("source"),
             )

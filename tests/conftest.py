@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
@@ -102,8 +103,23 @@ database_numbers = count(1)
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The address of an empty database, of each kind in turn."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path / 'records.db'}"
+    with empty_database(request.param, request, tmp_path) as address:
+        yield address
+
+
+@pytest.fixture
+def both_databases(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The addresses of two empty databases, one of each kind, for what mostly waits and can be tried on both at once."""
+    with ExitStack() as opened:
+        kinds = ("sqlite", "postgresql")
+        yield {kind: opened.enter_context(empty_database(kind, request, tmp_path)) for kind in kinds}
+
+
+@contextmanager
+def empty_database(kind: str, request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    """Make an empty database of a kind and give its address."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder / 'records.db'}"
         return
     import psycopg
 

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 
 from pipelines.batch import Places
+from pipelines.disk import flush
 from pipelines.errors import TooLarge, UnreadableFile
 from records.chain import Sm3
 from records.store import BatchRecord, Records
@@ -34,12 +35,6 @@ class Kept:
 def kept_path(uploads: Path, sha256: str) -> Path:
     """Where an upload of this hash lies."""
     return uploads / sha256[:2] / sha256
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file, for files that are only checked."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def keep(path: Path, uploads: Path, limit: int) -> Kept:
@@ -73,20 +68,11 @@ def keep(path: Path, uploads: Path, limit: int) -> Kept:
         final = kept_path(uploads, sha256.hexdigest())
         final.parent.mkdir(exist_ok=True)
         os.replace(temporary, final)
-        sync_folder(final.parent)
-        sync_folder(uploads)
+        flush(final.parent)
+        flush(uploads)
     finally:
         temporary.unlink(missing_ok=True)
     return Kept(final, sha256.hexdigest(), sm3.hexdigest(), size)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in a folder durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def receive(

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.publish.datafiles import flush
+from pipelines.disk import flush
 from pipelines.publish.reading import asking, scan_of
-from pipelines.publish.store import open_table, tables_status
+from pipelines.publish.store import newest_version, open_table, tables_status
 from schemas.loaders import Bureau, Table, bureaus, regions, tables
 
 _TYPES = {
@@ -35,6 +35,7 @@ _CONTEXT = {
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "skos": "http://www.w3.org/2004/02/skos/core#",
 }
+FILES = ("data-dictionary.md", "catalogue.jsonld", "datapackage.json")
 _PARQUET = "https://www.iana.org/assignments/media-types/application/vnd.apache.parquet"
 
 
@@ -44,7 +45,7 @@ def write_catalogue(
     site: Path | None = None,
     storage_options: dict[str, str] | None = None,
 ) -> list[Path]:
-    """Write ``datapackage.json``, ``catalogue.jsonld`` and ``data-dictionary.md``, each whole or not at all.
+    """Write ``data-dictionary.md``, ``catalogue.jsonld`` and ``datapackage.json``, each whole or not at all.
 
     Parameters
     ----------
@@ -54,12 +55,23 @@ def write_catalogue(
     status = {entry["table"]: entry for entry in tables_status(tables_root, storage_options)}
     senders = {name: _senders(name, tables_root, site, storage_options) for name in status}
     folder.mkdir(parents=True, exist_ok=True)
-    made = {
-        "datapackage.json": _json(data_package(status, senders)),
-        "catalogue.jsonld": _json(dcat(status, senders)),
-        "data-dictionary.md": dictionary_markdown(),
-    }
-    return [_replace(folder / name, text) for name, text in made.items()]
+    # the package last: it says of which versions all of them tell
+    made = (dictionary_markdown(), _json(dcat(status, senders)), _json(data_package(status, senders)))
+    return [_replace(folder / name, text) for name, text in zip(FILES, made, strict=True)]
+
+
+def is_current(tables_root: str, folder: Path) -> bool:
+    """Whether the catalogue tells of the versions that the tables have now; asks only the names of local log files.
+
+    The version of each table is all that is compared: facts on bureaus and contracts come with the next writing.
+    """
+    try:
+        package = json.loads((folder / "datapackage.json").read_text("utf-8"))
+        told = {resource["table"]: resource["version"] for resource in package["resources"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    whole = all((folder / name).is_file() for name in FILES)
+    return whole and told == {name: newest_version(table, tables_root) for name, table in tables().items()}
 
 
 def _senders(

@@ -19,6 +19,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from pipelines.disk import digest
 from pipelines.errors import PublishError, Stopped
 from pipelines.publish import datafiles
 from pipelines.publish.reading import asking, scan_of
@@ -195,7 +196,7 @@ def _free_name(shared: Shared, now: datetime) -> str:
 def _see_whole(shared: Shared, files: list[LiveFile], kept: dict[str, KeptFile]) -> None:
     for file in files:
         path = shared.local(file.path)
-        if not path.is_file() or datafiles.sha256(path) != kept[file.path].sha256:
+        if not path.is_file() or digest(path) != kept[file.path].sha256:
             raise damaged_file(f"{shared.table.table}/{file.path}")
 
 

@@ -8,8 +8,6 @@ million strings.
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -21,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from pipelines.disk import digest, flush
 from pipelines.errors import PublishError
 from schemas.contracts import Table
 
@@ -255,7 +254,7 @@ def write(target: Path, groups: Iterable[pa.Table], table: Table) -> Written:
     metadata = pq.read_metadata(target)
     if metadata.num_rows != rows:
         raise OSError(f"{target.name} holds {metadata.num_rows} rows after writing {rows}")
-    return Written(rows, target.stat().st_size, sha256(target), stats.as_log())
+    return Written(rows, target.stat().st_size, digest(target), stats.as_log())
 
 
 def _writer(target: Path, schema: pa.Schema, table: Table) -> pq.ParquetWriter:
@@ -279,21 +278,6 @@ def _writer(target: Path, schema: pa.Schema, table: Table) -> pq.ParquetWriter:
 def _filtered(table: Table) -> set[str]:
     """Columns by which a reader may skip files and row groups."""
     return {*table.key, *table.sort, *RECORD_TIME}
-
-
-def flush(path: Path) -> None:
-    """Bring a file or a folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def sha256(path: Path) -> str:
-    """Hash a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class _Stats:

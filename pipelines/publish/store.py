@@ -26,6 +26,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.fs import DeltaStorageHandler
 from deltalake.transaction import AddAction, RemoveAction
 
+from pipelines.disk import digest, flush
 from pipelines.errors import PublishError
 from pipelines.publish import datafiles
 from schemas.contracts import Table, tables
@@ -173,7 +174,7 @@ class Shared:
             finally:
                 part.unlink(missing_ok=True)
             for folder in (place.parent, place.parent.parent):
-                datafiles.flush(folder)
+                flush(folder)
             if self.folder is None:
                 self._bucket().put(place, path)
         values = {self.table.partition: partition} if self.table.partition else {}
@@ -261,8 +262,8 @@ class Shared:
         """Bring a committed version to the disk; when that fails the version stands all the same."""
         if self.folder is not None:
             log = self.folder / "_delta_log"
-            datafiles.flush(log / f"{version:020d}.json")
-            datafiles.flush(log)
+            flush(log / f"{version:020d}.json")
+            flush(log)
 
 
 def _whole(path: Path, size: int) -> bool:
@@ -320,6 +321,15 @@ def open_table(
             f"the log of the shared table {table.table} cannot be read: {error}; restore it or run gongzhi rebuild",
         ) from error
     return Shared(delta, table, address, storage_options)
+
+
+def newest_version(table: Table, tables_root: str) -> int | None:
+    """Give the newest version of a table, read from the names of its log where that is local."""
+    if "://" in tables_root:
+        shared = open_table(table, tables_root)
+        return None if shared is None else shared.version
+    log = Path(address_of(table.table, tables_root)) / "_delta_log"
+    return max((int(path.stem) for path in log.glob("*.json") if re.fullmatch(r"\d{20}", path.stem)), default=None)
 
 
 def create_table(table: Table, tables_root: str, storage_options: dict[str, str] | None = None) -> Shared:
@@ -429,6 +439,6 @@ def scrub(
             bad.append((file, "missing"))
         elif path.stat().st_size != file.bytes:
             bad.append((file, "size"))
-        elif datafiles.sha256(path) != file.sha256:
+        elif digest(path) != file.sha256:
             bad.append((file, "hash"))
     return bad

@@ -5,18 +5,26 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from made_credit import FIRM
 from stdnum.cn import uscc as stdnum_uscc
 
+from credit_registry.answers import compose
+from credit_registry.dossier import Rating
+from credit_registry.penalties import months_later
+from credit_registry.recognition import Assessment, Verdict, assess, penalties_in_view
 from credit_registry.register import Register
+from credit_registry.states import level_of
 from credit_registry.store import build
 from pipelines.batch import Places
 from pipelines.sync import Road, submit
 from portal.home import make_home
 from records.store import Records
+from schemas.crosswalks import Crosswalk, crosswalks
 from schemas.files import fold
 
 RECEIVED = datetime(2026, 11, 23, 8, tzinfo=UTC)
@@ -140,3 +148,129 @@ def test_a_branch_stands_alone(register, raw):
 
 def test_nobody_is_known_before_the_files_came(register, penalties):
     assert all(register.dossier(one.subject, datetime(2026, 11, 22, tzinfo=UTC)) is None for one in penalties)
+
+
+# -- what they are worth ------------------------------------------------------------------------------------------
+
+SIDES = ("beibei", "mianyang")
+AGREED = crosswalks()
+
+
+def always() -> Crosswalk:
+    """The shipped edition as if it had always been in force."""
+    return replace(AGREED[0], valid_from=date(2000, 1, 1))
+
+
+def judged(register: Register, one: Rating, viewer: str, on: date) -> Assessment:
+    dossier = register.dossier(one.subject)
+    return assess(dossier, viewer, AGREED, on, RECEIVED)
+
+
+def verdicts(register: Register, ratings: list[Rating], on: date) -> list[tuple[Rating, Verdict]]:
+    """Every published rating with its verdict, for both sides."""
+    found = []
+    for viewer in SIDES:
+        for one in ratings:
+            (mine,) = [v for v in judged(register, one, viewer, on).verdicts if v.rating == one]
+            found.append((one, mine))
+    return found
+
+
+def test_every_published_rating_was_sent_as_final_and_keeps_its_native_level(raw, ratings):
+    rows = raw["ratings_published.csv"]
+    assert {row["stage"] for row in rows} == {"终评", "最终评价", "公告"}, "no draft among them"
+    assert [one.state for one in ratings] == ["final"] * 37
+    assert [one.level_text for one in ratings] == [row["rating_raw"] for row in rows]
+    assert [one.rated_year for one in ratings] == [int(row["year"][:4]) for row in rows]
+    assert [one.colour for one in ratings] == [row["colour_raw"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("on", "states"),
+    [
+        (date(2018, 12, 31), {("2016", "final"): 28, ("2023", "preliminary"): 4, ("2024", "preliminary"): 5}),
+        (date(2019, 1, 1), {("2016", "stale"): 28, ("2023", "preliminary"): 4, ("2024", "preliminary"): 5}),
+        (date(2025, 12, 31), {("2016", "stale"): 28, ("2023", "final"): 4, ("2024", "final"): 5}),
+        (date(2026, 1, 1), {("2016", "stale"): 28, ("2023", "stale"): 4, ("2024", "final"): 5}),
+        (date(2027, 1, 1), {("2016", "stale"): 28, ("2023", "stale"): 4, ("2024", "stale"): 5}),
+    ],
+)
+def test_each_published_rating_is_in_the_state_of_its_day(register, ratings, on, states):
+    found = Counter((str(one.rated_year), verdict.state.state) for one, verdict in verdicts(register, ratings, on))
+    assert found == {key: 2 * count for key, count in states.items()}
+
+
+@pytest.mark.parametrize("on", [date(2017, 6, 1), date(2024, 9, 1), date(2026, 11, 23)])
+def test_no_published_rating_counts_for_anybody_for_none_bears_a_code(register, ratings, on):
+    for one, verdict in verdicts(register, ratings, on):
+        assert (one.uscc, one.uscc_status, verdict.code) == ("", "none", "code-missing"), one.name
+        assert not verdict.recognised and (verdict.relation, verdict.shared_level, verdict.edition) == ("none", "", "")
+        assert verdict.in_view and verdict.message and verdict.message_en
+    for one in ratings:
+        made = judged(register, one, "beibei", on)
+        assert (made.attention_level, made.incentive_code) == (None, "incentive-none"), (
+            "unknown is neither good nor bad"
+        )
+
+
+def test_with_a_code_the_published_ratings_would_still_not_count(register, ratings):
+    """Their own codes are nowhere published; the question is what stands in the way next."""
+    said = Counter()
+    for one in ratings:
+        coded = replace(one, uscc=FIRM, uscc_status="valid", subject=FIRM)
+        dossier = replace(register.dossier(one.subject), uscc=FIRM, subject=FIRM, ratings=(coded,))
+        on = date(one.rated_year + 1, 12, 1) if one.rated_year > 2016 else date(2017, 12, 1)
+        (verdict,) = assess(dossier, "mianyang", (always(),), on, RECEIVED).verdicts
+        said[one.county or one.issuer[:3], verdict.code] += 1
+        assert not verdict.recognised and not verdict.own
+    assert {code for _, code in said} == {"issuer-outside"}
+
+
+def test_a_published_level_of_tongliang_is_read_but_its_scheme_is_not_guessed(ratings):
+    tongliang = [one for one in ratings if one.rated_year == 2023]
+    assert {one.level_text for one in tongliang} == {"区级环保诚信企业"}
+    assert {one.scheme for one in tongliang} == {"企业环境信用评价"}, "as the page calls it: no edition is named"
+    performance = [one for one in ratings if one.rated_year == 2024]
+    assert {one.scheme for one in performance} == {"重点行业企业大气污染防治绩效评级"}, "another scheme"
+    assert all(level_of(one) is None for one in (*tongliang, *performance))
+
+
+def test_every_published_penalty_is_in_the_state_of_its_class_and_day(register, penalties):
+    """None names a class of order 36: the longest period, 36 months from the decision, is the outer bound."""
+    on, expired = date(2026, 11, 23), set()
+    for one in penalties:
+        dossier = register.dossier(one.subject)
+        shown, withheld = penalties_in_view(replace(dossier, penalties=(one,)), on)
+        if not shown:
+            assert withheld == {"expired": 1}
+            expired.add(one.decision_number)
+            continue
+        ((_, state),) = shown
+        day = one.decision_date
+        assert (state.state, state.class_, withheld) == ("published", "unclassified", {})
+        assert state.published_until == (months_later(day, 36) - timedelta(days=1) if day else None)
+    assert expired == {
+        "清环英责改〔2021〕5号", "湛环罚字〔2016〕1号", "豫0185环罚决字〔2023〕22号", "德环罚字〔2022〕第2-6号",
+    }  # fmt: skip
+
+
+def test_a_decision_not_to_punish_keeps_its_kind(raw, penalties):
+    kinds = [row["doc_kind"] for row in raw["penalties_published.csv"]]
+    assert [one.decision_kind for one in penalties] == kinds and len(set(kinds)) > 1
+
+
+@pytest.mark.parametrize("viewer", SIDES)
+def test_each_published_party_is_answered_and_nothing_about_it_looks_clean(register, ratings, penalties, viewer):
+    for subject in sorted({one.subject for one in (*ratings, *penalties)}):
+        document, dossier = compose(
+            register, [], subject, viewer, date(2026, 11, 23), None, now=RECEIVED + timedelta(hours=1)
+        )
+        rated = {one["bureau"]: one["state"] for one in document["ratings"]["by_bureau"]}
+        assert rated["notices"] == ("found" if dossier.ratings else "not_rated")
+        assert {rated[side] for side in SIDES} == {"source_unavailable"}, "neither side sent anything"
+        punished = {one["bureau"]: one for one in document["penalties"]["by_bureau"]}["notices"]
+        assert punished["count"] + punished["withheld"] == len(dossier.penalties)
+        assert punished["state"] == ("found" if punished["count"] else "withheld" if dossier.penalties else "no_record")
+        attention = document["attention"]
+        assert (attention["level"], attention["incentive"]) == (None, False) and "不等于良好" in attention["message"]
+        assert not any(line["recognised"] for line in document["ratings"]["lines"])

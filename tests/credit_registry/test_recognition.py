@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import dataclasses
 import datetime as dt
-import shutil
+import re
 import tomllib
 from pathlib import Path
 
 import pytest
 
+from credit_registry.barred import name_of
 from credit_registry.dossier import Dossier, Penalty, Rating
 from credit_registry.penalties import months_later
 from credit_registry.recognition import assess, penalties_in_view, penalty_state
@@ -18,7 +19,6 @@ from credit_registry.states import banded, score_differs
 from records.credit import Message
 from schemas.credit_facts import recognition_reasons
 from schemas.crosswalks import Crosswalk, crosswalks
-from schemas.files import SCHEMAS
 from schemas.identifiers import read_uscc
 from schemas.ratings import find_level
 
@@ -127,6 +127,63 @@ def test_every_code_of_a_verdict_and_an_incentive_has_its_case():
     assert tried == set(recognition_reasons())
 
 
+ASKED_FOR = {
+    "draft against final": {"preliminary", "not-yet-published"},
+    "objection open": {"objected", "suspended"},
+    "repaired basis": {"basis-changed"},
+    "superseded": {"superseded"},
+    "stale": {"stale", "expired"},
+    "issuer outside": {"issuer-outside", "transcribed"},
+    "bad code": {"code-invalid", "code-missing", "code-masked"},
+    "branch": {"other-subject"},
+    "not rated": {"not-rated"},
+    "withdrawal, annulment, repair": {"withdrawn", "revoked", "repaired"},
+    "subject type": {"subject-type"},
+    "secrecy": {"secret-mark"},
+    "no mapping": {"no-mapping", "no-crosswalk", "level-unknown"},
+}
+"""What the reference (§7) wants refused, and the codes that refuse it."""
+
+
+def test_each_refusal_of_the_reference_is_a_case_and_no_code_refuses_without_one():
+    refused = {one["code"] for case in TABLE["cases"] for one in case["expect"]} - {
+        code for code, one in recognition_reasons().items() if one.recognised
+    }
+    assert set().union(*ASKED_FOR.values()) == refused
+
+
+def test_each_case_names_where_its_rule_stands():
+    stands = re.compile(
+        r"§\d|look-up §|data README quirk \d+|reading of this project|strict at the door|valid_until is"
+    )
+    assert [case["name"] for case in TABLE["cases"] if not stands.search(case["rule"])] == []
+
+
+def test_both_clocks_see_another_edition():
+    """One rating, one day, two instants: before and after a strict edition was signed."""
+    asked = {**TABLE["asked"], "ratings": [{"level_code": "JS"}]}
+    held, editions = dossier(asked), (edition("shipped"), edition("strict"))
+    codes = [
+        assess(held, "mianyang", editions, asked["on"], dt.datetime(2026, 10, day, tzinfo=UTC)).verdicts[0].code
+        for day in (14, 16)
+    ]
+    assert codes == ["recognised", "no-mapping"]
+
+
+@pytest.mark.parametrize("why", ["repaired", "withdrawn", "revoked"])
+def test_what_is_out_of_view_by_now_is_neither_shown_nor_used_for_an_earlier_moment(why):
+    held = dossier({**TABLE["asked"], "ratings": [{"level_code": "BL"}, {"site": "二厂"}], "penalties": [{}]})
+    bad, good = held.ratings
+    before = assess(held, "mianyang", crosswalks(), dt.date(2026, 9, 1), held.known)
+    assert (before.attention_level, before.incentive_code) == ("BL", "incentive-not-all")
+    made = assess(held, "mianyang", crosswalks(), dt.date(2026, 9, 1), held.known, {name_of(bad): why})
+    assert [(one.code, one.in_view) for one in made.verdicts] == [(why, False), ("recognised", True)]
+    assert (made.attention_level, made.incentive_code, made.withheld) == ("CX", "incentive-candidate-unsigned", 1)
+    (decided,) = held.penalties
+    assert penalties_in_view(held, dt.date(2026, 9, 1), {name_of(decided): why}) == ((), {why: 1})
+    assert name_of(good) != name_of(bad)
+
+
 def test_nothing_but_its_arguments_decides():
     case = {**TABLE["asked"], "ratings": [{}, {"rated_year": 2024, "published_date": dt.date(2025, 3, 1)}]}
     held = dossier(case)
@@ -217,21 +274,6 @@ def test_months_end_where_the_month_ends():
 
 
 BANDS = {"重庆市2017": "CQ-2017", "重庆市2021": "CQ-2021", "四川省2020": "SC-2019", "安徽省安庆市2016": "X-AQ"}
-ANQING = (
-    "X-AQ,安徽省安庆市,340800,polluter,2016,安庆市企业环境信用评价,环局字〔2017〕298号,2017?,,,,,,,,,市,,,seen\n",
-    "X-AQ,CX,环保诚信企业,1,,,95,,no,,seen,seen\nX-AQ,LH,环保良好企业,2,,,80,95,no,,seen,seen\n"
-    "X-AQ,JS,环保警示企业,3,,,60,80,no,,seen,seen\nX-AQ,BL,环保不良企业,4,,,,60,unconfirmed,,seen,seen\n",
-)
-
-
-@pytest.fixture
-def with_anqing(tmp_path) -> Path:
-    """The shipped facts and, as five more rows, a scheme with other bands that is not part of the pair."""
-    shutil.copytree(SCHEMAS / "vocabularies", tmp_path / "vocabularies")
-    for name, rows in zip(("rating_schemes.csv", "rating_levels.csv"), ANQING, strict=True):
-        with (tmp_path / "vocabularies" / name).open("a", encoding="utf-8") as stream:
-            stream.write(rows)
-    return tmp_path
 
 
 def published_bands(shared: Path) -> list[dict[str, str]]:
@@ -240,22 +282,29 @@ def published_bands(shared: Path) -> list[dict[str, str]]:
     return [{**row, "scheme": BANDS[row["jurisdiction"] + row["valid_from"]]} for row in rows]
 
 
-def test_the_bands_reproduce_every_published_table(shared, with_anqing):
+def test_the_bands_reproduce_every_published_table(shared):
     rows = published_bands(shared)
     assert {row["scheme"] for row in rows} == set(BANDS.values()) and len(rows) == 16
     for row in rows:
-        level = find_level(row["scheme"], row["grade"], with_anqing)
+        level = find_level(row["scheme"], row["grade"])
         low, high = row["score_min_incl"], row["score_max"]
         inside = [float(low)] if low else []
         if high:
             inside.append(float(high) if row["max_inclusive"] == "是" else float(high) - 0.01)
         for score in inside:
-            assert level is not None and banded(row["scheme"], score, with_anqing) == level, (row, score)
+            assert level is not None and banded(row["scheme"], score) == level, (row, score)
 
 
-def test_anqing_starts_its_best_level_at_95(with_anqing):
-    levels = [banded("X-AQ", score, with_anqing).level_zh for score in (95.0, 94.9)]
+def test_anqing_starts_its_best_level_at_95_and_stays_native():
+    levels = [banded("X-AQ", score).level_zh for score in (95.0, 94.9)]
     assert levels == ["环保诚信企业", "环保良好企业"]
+    foreign = {"scheme": "X-AQ", "issuer": "安庆市生态环境局", "tier": "市级", "level_code": "CX", "score": 96.0}
+    held = dossier(
+        {**TABLE["asked"], "ratings": [foreign, {**foreign, "issuer": "北碚区生态环境局", "tier": "区县级"}]}
+    )
+    made = assess(held, "mianyang", crosswalks(), dt.date(2026, 9, 1), held.known)
+    assert [one.code for one in made.verdicts] == ["issuer-outside", "no-mapping"]
+    assert all("scheme-unconfirmed" in one.notes and not one.shared_level for one in made.verdicts)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,8 @@ from made_credit import FIRM, HOUR, OTHER, T0, made_code, name, penalty, publish
 from credit_registry.dossier import Borne, names_of
 from credit_registry.errors import DamagedRegister, DamagedTable, NoRegister
 from credit_registry.register import Register, SourceState, current
-from credit_registry.store import build, outdated
+from credit_registry.search import Finder
+from credit_registry.store import _bearers, build, outdated
 from records.credit import Message
 
 TICK = timedelta(microseconds=1)
@@ -223,6 +224,33 @@ def test_the_index_gets_each_name_once_and_knows_the_former_ones(root, built):
         (FIRM, "重庆钰普科技有限公司", 0, None),  # its division stands in the code
         (FIRM, "璧山县钰普厂", 1, None),
     ]
+
+
+def test_a_name_that_stands_only_on_a_closed_row_stays_searchable_as_a_former_one(root, tmp_path, built):
+    publish(root, [rating(name="璧山县钰普厂"), rating(OTHER, name="重庆旧名化工厂")])
+    publish(root, [rating(name="重庆钰普科技有限公司"), rating(OTHER, name="重庆新名化工有限公司")], "b2", 3)
+    publish(root, [name(OTHER, "重庆中间化工厂")], "b3", 4)
+    register = built()
+    assert [one.name for one in register.dossier(FIRM).names] == ["重庆钰普科技有限公司"], "closed: not in the answer"
+    finder = Finder(register.folder)
+    hits = [finder.find(text)[0] for text in ("璧山县钰普厂", "重庆旧名化工厂", "重庆钰普科技有限公司")]
+    finder.close()
+    assert [(hit.uscc, hit.matched_field, hit.current_name) for hit in hits] == [
+        (FIRM, "former_name", "重庆钰普科技有限公司"),
+        (OTHER, "former_name", "重庆新名化工有限公司"),
+        (FIRM, "name", "重庆钰普科技有限公司"),
+    ]
+
+
+def test_an_enterprise_all_whose_rows_were_closed_is_not_found(root, built):
+    publish(root, [rating("", name="福州玉龙建材有限公司")])
+    publish(root, [rating("", name="福州玉龙建材有限公司", flag=1, state="draft")], "b2", 1)
+    register = built()
+    with closing(sqlite3.connect(register.folder / "register.db")) as file:
+        file.execute("UPDATE rating SET recorded_until = recorded_from + 1")
+        assert list(_bearers(file)) == []
+        file.rollback()
+        assert [one[2:4] for one in _bearers(file)] == [("福州玉龙建材有限公司", False)]
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------

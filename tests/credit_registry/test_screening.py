@@ -16,9 +16,10 @@ from credit_registry.answers import compose
 from credit_registry.errors import BadList
 from credit_registry.nothing import KINDS
 from credit_registry.register import Register
-from credit_registry.screening import STATUSES, Screening, screen
+from credit_registry.screening import Screening, screen
 from credit_registry.search import Finder
 from credit_registry.store import build
+from credit_registry.wording import STATUSES
 from credit_registry.workbook import keep, text_cell, workbook_of
 from records.keys import KeyRing, check_signature
 
@@ -98,7 +99,7 @@ def test_a_name_that_is_the_same_is_a_hit(desk, text):
 
 def test_a_former_name_is_a_hit_and_says_so(desk):
     (line,) = desk.screen("重庆老钰普化工厂").lines
-    assert (line.status, line.name, line.matched, line.why) == ("hit", KNOWN_NAME, "former_name", "曾用名")
+    assert (line.status, line.name, line.matched, line.why) == ("hit", KNOWN_NAME, "former_name", "曾用名称一致")
 
 
 def test_a_name_that_is_only_like_one_is_never_opened(desk):

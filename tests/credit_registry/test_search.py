@@ -1,14 +1,19 @@
 """Whatever an inspector types finds the enterprise, says what matched, and never more than it knows."""
 
+import ast
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.enterprises import SLIPS, enterprises, slips
-from credit_registry.index import build_index
+import benchmarks.enterprises
+import benchmarks.held_out
+from benchmarks.enterprises import SLIPS, USUAL, enterprises, slips
+from benchmarks.held_out import HELD_OUT
+from credit_registry.indexing import build_index
 from credit_registry.keys import SortedKeys, text_keys, write_keys
 from credit_registry.search import Finder
 from schemas.identifiers import check_character, read_uscc
@@ -132,6 +137,23 @@ def test_pinyin_finds_under_each_reading(finder, text, field):
     assert hits["重庆长虹电器有限公司"].matched_field == field
 
 
+@pytest.mark.parametrize("text", ["浙江俊土文化传播（普通合伙）", "浙江俊土文化传播(有限合伙)"])
+def test_a_whole_name_that_ends_in_a_form_in_brackets_ends_the_search(tmp_path, text):
+    names = [text, "浙江俊土文化传播有限公司"]
+    finder = _built(tmp_path, [(_code(n), _code(n), name, False, "330100") for n, name in enumerate(names, 50)])
+    assert [hit.matched_field for hit in finder.find(text)] == ["name"]
+    finder.close()
+
+
+def test_a_name_without_a_known_form_ends_the_search_unless_a_longer_one_has_it(tmp_path):
+    names = ["江口荟倍挂面铺", "江口荟倍挂面铺子", "江口荟倍照相馆", "江口荟倍照相机馆", "重庆江口荟倍挂面铺"]
+    finder = _built(tmp_path, [(_code(n), _code(n), name, False, "500109") for n, name in enumerate(names, 50)])
+    assert _names(finder.find("江口荟倍照相馆")) == ["江口荟倍照相馆"]
+    found = _names(finder.find("江口荟倍挂面铺"))
+    assert found[0] == "江口荟倍挂面铺" and {"江口荟倍挂面铺子", "重庆江口荟倍挂面铺"} <= set(found)
+    finder.close()
+
+
 @pytest.mark.parametrize("text", ["lvse", "chongqinglvselvshi", "tcl", "tclwangpai", "cqtclwpdq", "sanlei"])
 def test_u_umlaut_letters_and_brackets_are_spelt(finder, text):
     wanted = {"l": "重庆绿色吕氏环保有限公司", "s": "三雷(重庆)汽车零部件有限公司"}
@@ -185,6 +207,44 @@ def test_names_that_were_got_wrong_are_found(finder, invented, kind):
     asked = slips(invented[::20], kind, seed=3)
     missed = [(text, one.name) for text, one in asked if one.uscc not in [hit.uscc for hit in finder.find(text)]]
     assert len(asked) > 90 and len(missed) <= 0.03 * len(asked), missed
+
+
+@pytest.fixture(scope="module")
+def unseen():
+    return list(enterprises(INVENTED, 11, HELD_OUT))
+
+
+@pytest.fixture(scope="module")
+def unseen_finder(tmp_path_factory, unseen):
+    rows = [(one.uscc, one.uscc, one.name, False, one.division) for one in unseen]
+    found = _built(tmp_path_factory.mktemp("unseen"), rows)
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("kind", SLIPS)
+def test_names_of_words_search_was_not_written_with_are_found_as_well(unseen_finder, unseen, kind):
+    asked = slips(unseen[::20], kind, 5, HELD_OUT)
+    missed = [(text, one.name) for text, one in asked if one.uscc not in [hit.uscc for hit in unseen_finder.find(text)]]
+    assert len(asked) > 90 and len(missed) <= 0.05 * len(asked), missed
+
+
+@pytest.mark.parametrize("module", [benchmarks.enterprises, benchmarks.held_out])
+def test_names_are_invented_and_got_wrong_with_no_list_of_the_search(module):
+    """Of ours the generator may know how a code is checked; regions, forms and readings it has from elsewhere."""
+    tree = ast.parse(Path(module.__file__).read_text("utf-8"))
+    found = {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    found |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    ours = {name for name in found if name.split(".")[0] in ("schemas", "credit_registry", "pipelines", "records")}
+    assert ours <= {"schemas.identifiers"}
+    assert not found & {"pathlib", "csv", "tomllib", "importlib", "importlib.resources"}, "no list read from a file"
+
+
+def test_the_held_out_words_are_no_words_of_the_usual_ones():
+    for part in ("brand", "trades", "wrong"):
+        assert not set(getattr(HELD_OUT, part)) & set(getattr(USUAL, part)), part
+    usual, unseen = ({place for line in one.places.values() for place in line.split()} for one in (USUAL, HELD_OUT))
+    assert usual & unseen == {"绵阳"}
 
 
 def test_threads_share_a_finder(finder):

@@ -102,8 +102,8 @@ def test_without_trusted_keys_the_words_say_that_nobody_vouches_for_it(slip):
     assert check.status == "valid" and "未提供可信公钥" in check.message and "no trusted key" in check.message_en
 
 
-def test_a_slip_of_another_key_is_invalid(slip):
-    assert verify_slip(slip, {}).status == "invalid"
+def test_a_slip_of_another_key_is_not_confirmed(slip):
+    assert verify_slip(slip, {}).status == "unknown-key"
 
 
 def test_the_verification_code_has_sixteen_characters_in_four_groups(slip):

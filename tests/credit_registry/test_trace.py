@@ -63,6 +63,13 @@ def test_fifty_looks_in_an_hour_are_use_and_one_more_is_bulk(records):
     assert bulk_use(records, NOW + timedelta(minutes=61)) == []
 
 
+def test_what_was_looked_into_is_not_counted_again(records):
+    look(records, 51)
+    assert bulk_use(records, NOW, {"li": NOW}) == []
+    assert [one["count"] for one in bulk_use(records, NOW, {"li": NOW - MINUTE})] == [51]
+    assert [one["count"] for one in bulk_use(records, NOW, {"wang": NOW})] == [51]
+
+
 def test_a_plan_excuses_and_a_mere_reason_does_not(records):
     look(records, 51, Asker("li", "mianyang", "", "random-check", "抽4号"))
     assert bulk_use(records, NOW) == []

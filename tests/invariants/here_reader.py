@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from pipelines.batch import RawBatch
+from pipelines.disk import digest
 from pipelines.intake import kinds, wire
 from pipelines.intake.read import Reader
-from pipelines.intake.receive import digest
 
 
 class HereReader(Reader):

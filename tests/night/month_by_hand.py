@@ -164,4 +164,11 @@ ALARMS: list[tuple[str, str, str, str | None]] = [
     ("late", WEEKLY, "03-12 10:21", "03-17 18:21"),
     ("unchanged", WEEKLY, "03-17 18:21", None),
     ("clock", "", "03-21 02:01", "03-22 02:01"),
+    ("night-missed", "", "03-20 08:00", "03-21 02:01"),
 ]
+NEVER_CAME = {
+    ("missing", AIR): (1, "2026-02-22"),
+    ("no-rows", API): (23, "2026-03-03T00"),
+    ("missing", API): (1, "2026-03-03T23"),
+}
+"""Alarms that ended although what they told of never came: how many periods, and the first."""

@@ -70,6 +70,10 @@ class Alarm:
     closed: datetime | None = None
     told: list[datetime] = field(default_factory=list)
     """When it was told: at the opening, and again each day it lasts."""
+    periods: set[str] = field(default_factory=set)
+    """Those it names now."""
+    lost: set[str] = field(default_factory=set)
+    """Those it named, that are named no more and never came."""
 
 
 @dataclass(frozen=True)
@@ -296,18 +300,39 @@ class Truth:
     # -- the alarms ---------------------------------------------------------------------------------------------------
 
     def _judge(self, now: datetime) -> None:
-        found = {trouble for spec in SPECS.values() for trouble in self._troubles(spec, now)} | self._clock(now)
+        named = {(code, key): periods for key, spec in SPECS.items() for code, periods in self._lacking(spec, now)}
+        found = {trouble for spec in SPECS.values() for trouble in self._troubles(spec, now)}
+        found |= self._clock(now) | self._missed_nights(now)
         there = {(alarm.code, alarm.source): alarm for alarm in self.alarms if alarm.closed is None}
         for trouble in sorted(found - there.keys()):
             there[trouble] = Alarm(*trouble, now)
             self.alarms.append(there[trouble])
         for trouble, alarm in there.items():
+            self._see_what_is_lost(alarm, named, now)
             if trouble in found:
                 alarm.count += 1
                 if not alarm.told or now - alarm.told[-1] >= DAY:
                     alarm.told.append(now)
             else:
                 alarm.closed = now
+
+    def _see_what_is_lost(self, alarm: Alarm, named: dict[tuple[str, str], set[str]], now: datetime) -> None:
+        """What was named, is named by nobody now and still lacks, is lost; unless nothing is expected any more."""
+        before, alarm.periods = alarm.lost | alarm.periods, named.get((alarm.code, alarm.source), set())
+        alarm.lost = set()
+        if alarm.source in SPECS and not self.plan.is_off(alarm.source, now):
+            others = {period for (_, key), periods in named.items() if key == alarm.source for period in periods}
+            lacks = {
+                due.period for due in self.dues[alarm.source]
+                if due.at <= now and self.met(SPECS[alarm.source], due, now)["state"] == "missing"
+            }  # fmt: skip
+            alarm.lost = (before - others) & lacks
+
+    def _missed_nights(self, now: datetime) -> set[tuple[str, str]]:
+        """Told from the first run after a pause to the next night: of more than 26 hours nobody ran one."""
+        nights = [run for run in self.ledger if run.job == "night" and run.now is not None and run.now <= now]
+        late = len(nights) > 1 and nights[-1].now - nights[-2].due_at > 26 * HOUR  # type: ignore[operator]
+        return {("night-missed", "")} if late else set()
 
     def _clock(self, now: datetime) -> set[tuple[str, str]]:
         last = {visit.source: visit for visit in self.visits}
@@ -336,23 +361,32 @@ class Truth:
         return ({row[0].code} | ({"circuit-open"} if len(row) >= 5 else set())) if row else set()
 
     def _of_dues(self, spec: Spec, now: datetime) -> set[str]:
-        """A period that lacks is told for a week, the newest until another is due."""
+        """A period that lacks is told under the word for its day; the newest may be late, or short of results."""
         past = [due for due in self.dues[spec.key] if due.at <= now]
         if not past:
             return set()
-        codes = set()
-        cells = self.cells_of_days(spec, now)
-        for due in past:
-            if now - WEEK < due.at and self.met(spec, due, now)["state"] == "missing":
-                codes.add({"empty": "no-rows", "unchanged": "unchanged"}.get(cells[due.at.date()], "missing"))
+        codes = {code for code, _ in self._lacking(spec, now)}
         newest = self.met(spec, past[-1], now)
-        if newest["state"] == "missing" and past[-1].at <= now - WEEK:
-            codes.add("missing")
         if newest["state"] == "late":
             codes.add("late")
         if newest["at"] is not None and not newest["refused"] and newest["results"] < spec.least:
             codes.add("volume-low")
         return codes
+
+    def _lacking(self, spec: Spec, now: datetime) -> list[tuple[str, set[str]]]:
+        """What lacks, by code: a period is told for a week, the newest until another is due."""
+        past = [due for due in self.dues[spec.key] if due.at <= now]
+        if not past or self.plan.is_off(spec.key, now):
+            return []
+        found: dict[str, set[str]] = defaultdict(set)
+        cells = self.cells_of_days(spec, now)
+        for due in past:
+            if now - WEEK < due.at and self.met(spec, due, now)["state"] == "missing":
+                code = {"empty": "no-rows", "unchanged": "unchanged"}.get(cells[due.at.date()], "missing")
+                found[code].add(due.period)
+        if past[-1].at <= now - WEEK and self.met(spec, past[-1], now)["state"] == "missing":
+            found["missing"].add(past[-1].period)
+        return sorted(found.items())
 
     def cells_of_days(self, spec: Spec, now: datetime) -> dict[date, str]:
         """The word for each day of the last week."""

@@ -56,6 +56,7 @@ class World:
             Job("hour", self._since_the_start(hourly(20), self._hours), self._at_work(run_hour)),
         ]
         self.declared: set[str] | None = None
+        self.worked = threading.Event()
         self.service: _Serving | None = None
 
     def __enter__(self) -> World:
@@ -113,8 +114,11 @@ class World:
 
     def _at_work(self, walk: Callable[[Night, Run], dict[str, Any]]) -> Callable[[Work], dict[str, Any]]:
         def work(work: Work) -> dict[str, Any]:
-            with self._road(work.records) as road:
-                return walk(Night(road, self._sources(), secret=_secret, stopping=work.stopping), work.run)
+            try:
+                with self._road(work.records) as road:
+                    return walk(Night(road, self._sources(), secret=_secret, stopping=work.stopping), work.run)
+            finally:
+                self.worked.set()
 
         return work
 
@@ -138,10 +142,11 @@ class World:
         """Wait until the newest slot of each job has been done."""
         end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
-            waiting = [job for job in self.jobs if not self._is_done(job)]
-            if not waiting:
+            self.worked.clear()
+            if all(self._is_done(job) for job in self.jobs):
                 return
-            time.sleep(0.03)
+            if self.worked.wait(0.3):  # to ask the ledger all the time would cost the service half of its time
+                time.sleep(0.01)  # it has yet to enter the end of the run
         raise AssertionError(f"{self.now}: {[run for run in runs(self.records, limit=3)]}")
 
     def _is_done(self, job: Job) -> bool:

@@ -16,12 +16,13 @@ from typing import Any
 
 import pytest
 import stamina
-from month_by_hand import ALARMS, CELLS, FIRST, LAST, march, month
+from month_by_hand import ALARMS, CELLS, FIRST, LAST, NEVER_CAME, march, month
 from month_plan import CHINA, DAILY, DAY, calm, outages_by_chance, trouble_by_chance
 from month_truth import Cells, Truth
 from month_world import World
 
 from pipelines.board import Board
+from pipelines.lapsed import GIVEN_UP
 from pipelines.publish.reading import query
 from records.alarms import alarms, outbox
 from records.chain import verify_chain
@@ -69,14 +70,16 @@ def clock(moment: datetime | None) -> str | None:
 def opened(records: Records) -> list[tuple[Any, ...]]:
     """Every alarm there ever was."""
     return sorted(
-        (a.code, a.source, clock(a.opened_at), clock(a.closed_at) or "", a.count)
+        (a.code, a.source, clock(a.opened_at), clock(a.closed_at) or "", a.count, sorted(a.detail.get(GIVEN_UP, ())))
         for a in alarms(records, open_only=False)
         if a.code not in OF_THIS_MACHINE
     )
 
 
 def should_open(truth: Truth) -> list[tuple[Any, ...]]:
-    return sorted((a.code, a.source, clock(a.opened), clock(a.closed) or "", a.count) for a in truth.alarms)
+    return sorted(
+        (a.code, a.source, clock(a.opened), clock(a.closed) or "", a.count, sorted(a.lost)) for a in truth.alarms
+    )
 
 
 def live(world: World, looks: Collection[date] = ()) -> dict[datetime, Cells]:
@@ -117,7 +120,8 @@ def check_notices(records: Records, truth: Truth) -> None:
         (kind, alarm.code, alarm.source, str(clock(moment)))
         for alarm in truth.alarms
         for kind, moments in (
-            ("opened", alarm.told[:1]), ("reminder", alarm.told[1:]), ("recovered", [alarm.closed] if alarm.closed else []),
+            ("opened", alarm.told[:1]), ("reminder", alarm.told[1:]),
+            ("given-up" if alarm.lost else "recovered", [alarm.closed] if alarm.closed else []),
         )
         for moment in moments
     ]  # fmt: skip
@@ -149,8 +153,10 @@ def check_by_hand(seen: Cells, there: list[tuple[Any, ...]], count: Counter[tupl
     """Hold the month against what was written down by hand: cells, alarms, and rows of the shared tables."""
     for source, day, wanted in CELLS:
         assert {name: seen[source, day][name] for name in wanted} == wanted, f"{source} {day}"
-    told = {(code, source, since[5:], until[5:] or None) for code, source, since, until, _ in there}
+    told = {(code, source, since[5:], until[5:] or None) for code, source, since, until, _, _ in there}
     assert [alarm for alarm in ALARMS if alarm not in told] == []
+    lost = {(code, source): periods for code, source, _, until, _, periods in there if until and periods}
+    assert NEVER_CAME.items() <= {key: (len(periods), periods[0]) for key, periods in lost.items()}.items()
     for day in (FIRST + n * DAY for n in range((LAST - FIRST).days + 1)):
         assert count["beibei air_observation", day] == (0 if day == march(3) else 24), day
     air = {day: count["mianyang air_observation", day] for day in (date(2026, 2, 22), march(1), march(3), march(8))}

@@ -180,6 +180,15 @@ def test_a_recovery_says_when_it_was_over_and_asks_nothing():
     assert "共治恢复" in text and "已于 2026-04-08 07:00 解除" in text and "处置" not in text
 
 
+def test_what_is_given_up_is_no_recovery_and_says_whom_to_ask():
+    given = notice(MISSING, kind="given-up")
+    given.alarms[0]["detail"] = {"given_up": ["2026-04-01", "2026-04-02"]}
+    letter = write_letter(given, LOG)
+    text = letter.text(100_000)
+    assert "共治缺报" in letter.title and "恢复" not in text and "解除" not in text
+    assert "未到，已转入缺报：2026-04-01、2026-04-02" in text and "ask the sender" in text
+
+
 def test_a_long_letter_is_cut_between_alarms_and_keeps_its_number():
     letter = write_letter(notice(*[MISSING] * 100), LOG)
     text = letter.text(WECOM_BYTES)

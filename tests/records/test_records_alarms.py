@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
-from records.alarms import Trouble, alarms, delivered, not_delivered, outbox, tell
+from records.alarms import Trouble, alarms, delivered, handle, not_delivered, outbox, tell
 from records.chain import verify_chain
+from records.errors import NotHandled
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 BOTH = ("log", "wecom")
@@ -78,6 +79,38 @@ def test_a_recovery_is_told_once_and_the_next_trouble_is_a_new_alarm(records, sa
     assert say(AIR, at=now + 3 * HOUR, channels=["log"]) == [("opened", "log", ["missing"])]
     closed, again = sorted(alarms(records, open_only=False, source="beibei/air"), key=lambda one: one.alarm_id)
     assert (closed.closed_at, again.closed_at, again.count) == (now + HOUR, None, 1)
+
+
+def test_what_is_given_up_is_closed_and_told_apart_from_what_recovered(records, say, now):
+    say(AIR, WATER, channels=["log"])
+    lost = {("missing", "beibei/air"): ["2026-04-01"]}
+    closed = tell(records, [], ALL, now + HOUR, ["log"], given_up=lost)
+    assert [(one.code, one.detail.get("given_up")) for one in closed] == [("missing", ["2026-04-01"]), ("stale", None)]
+    made = [(one.kind, [alarm["code"] for alarm in one.alarms]) for one in outbox(records, now + HOUR)]
+    assert sorted(made) == [("given-up", ["missing"]), ("opened", ["missing", "stale"]), ("recovered", ["stale"])]
+    payloads = [json.loads(event.payload) for event in records.events() if event.kind == "alarm-closed"]
+    assert [payload.get("given_up") for payload in payloads] == [["2026-04-01"], None]
+    assert verify_chain(records).ok
+
+
+BULK = Trouble("bulk-lookups", "credit/li", "", "warning", "51 家", "51 of them")
+
+
+def test_what_needs_a_person_ends_only_by_one(records, say, now):
+    say(BULK, DISK)
+    say(at=now + HOUR, judged=(*ALL, BULK.source))
+    assert [one.code for one in alarms(records)] == ["bulk-lookups"]
+    for source, author, reason in (
+        ("credit/wang", "王工", "核实"),
+        ("credit/li", " ", "核实"),
+        ("credit/li", "王工", ""),
+    ):
+        with pytest.raises(NotHandled):
+            handle(records, source, author, reason, now + HOUR, ["log"])
+    (ended,) = handle(records, "credit/li", "王工", "年检", now + 2 * HOUR, ["log"])
+    assert (ended.closed_at, ended.detail["handled"]) == (now + 2 * HOUR, {"author": "王工", "reason": "年检"})
+    assert json.loads(records.events()[-1].payload)["handled"]["author"] == "王工"
+    assert alarms(records) == [] and verify_chain(records).ok
 
 
 def test_only_what_was_looked_at_recovers(records, say, now):

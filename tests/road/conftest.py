@@ -21,8 +21,8 @@ import psutil
 import pytest
 
 from pipelines.batch import Outcome, Places, RawBatch, Verdict
+from pipelines.disk import digest
 from pipelines.errors import RoadError
-from pipelines.intake.receive import digest
 from pipelines.sync import Road, judge_file, scratch_of
 from pipelines.validate.shapes import publishable
 from schemas.loaders import bureaus

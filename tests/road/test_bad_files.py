@@ -384,28 +384,37 @@ def within_limits(ran) -> None:
     assert "Traceback" not in ran.err
 
 
+def companies() -> list[tuple[str, ...]]:
+    """Files that go to the command line together: of one bureau, with the same exit code, a few at a time."""
+    kinds: dict[tuple[str, bool], list[str]] = {}
+    for name, case in CASES.items():
+        partly = bool(case.error or case.refused or case.state == "refused")
+        kinds.setdefault((case.bureau, partly), []).append(name)
+    return [tuple(names[at : at + 6]) for names in kinds.values() for at in range(0, len(names), 6)]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CASES)
-def test_a_bad_file_meets_its_limits_by_the_command_line(name, shared, walk, gongzhi, tmp_path):
-    case = CASES[name]
-    path = shared / "badfiles" / name
-    good = good_file(tmp_path)
-    ran = gongzhi("check", path, good, "--bureau", case.bureau, "--json")
+@pytest.mark.parametrize("names", companies(), ids=lambda names: names[0])
+def test_bad_files_meet_their_limits_by_the_command_line(names, shared, walk, gongzhi, tmp_path):
+    """All of a command together cost no more than one file may; after each, a good one goes through."""
+    first, good = CASES[names[0]], good_file(tmp_path)
+    files = [path for name in names for path in (shared / "badfiles" / name, good)]
+    ran = gongzhi("check", *files, "--bureau", first.bureau, "--json")
     within_limits(ran)
-    told, after = ran.objects
-    walked = walk(path, case.bureau)
-    assert told["state"] == ("refused" if case.error else case.state)
-    if case.error:
-        assert told["error"]["code"] == case.error and chinese(told["error"]["message"])
-    else:
-        assert told["rows"] == walked.verdict.row_counts and told["results"] == walked.verdict.result_counts
-        assert [(f["rule"], f["row"], f["column"]) for f in told["findings"]] == [
-            (f.rule, f.row, f.column) for f in walked.findings.itertuples()
-        ]
-    partly = case.error or case.refused or case.state == "refused"
-    if case.bureau == "beibei":
-        assert after["state"] == "accepted" and after["results"]["published"] == 36
-        assert ran.exit == (1 if partly else 0)
+    for name, told, after in zip(names, ran.objects[::2], ran.objects[1::2], strict=True):
+        case, walked = CASES[name], walk(shared / "badfiles" / name, first.bureau)
+        assert (told["file"], told["state"]) == (name, "refused" if case.error else case.state)
+        if case.error:
+            assert told["error"]["code"] == case.error and chinese(told["error"]["message"]), name
+        else:
+            assert told["rows"] == walked.verdict.row_counts and told["results"] == walked.verdict.result_counts, name
+            assert [(f["rule"], f["row"], f["column"]) for f in told["findings"]] == [
+                (f.rule, f.row, f.column) for f in walked.findings.itertuples()
+            ], name
+        if case.bureau == "beibei":
+            assert after["state"] == "accepted" and after["results"]["published"] == 36, name
+    if first.bureau == "beibei":
+        assert ran.exit == (1 if first.error or first.refused or first.state == "refused" else 0)
 
 
 def workbook(path: Path, rows: Iterable[bytes]) -> Path:

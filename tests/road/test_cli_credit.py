@@ -7,17 +7,23 @@ import json
 import re
 import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import openpyxl
+import pypdf
 import pytest
-from conftest import PROJECT, Ran, run_gongzhi
+from conftest import PROJECT, Ran
+from warm_commands import Warm
 
+from credit_registry.inspection import list_sha256
 from credit_registry.nothing import KINDS
 from credit_registry.trace import Asker, trace
+from pipelines.batch import Places
+from pipelines.sync import Road, submit
 from records.chain import canonical
 from records.credit import accesses
 from records.keys import KeyRing, sign_document
@@ -34,51 +40,86 @@ PENALTY = "碚环罚〔2026〕9001号"
 WHO = {"GONGZHI_UNIT": "mianyang/执法支队", "GONGZHI_PURPOSE": "检查前核查", "GONGZHI_USER": "li"}
 
 
-def run(home: Path, *words: str | Path, **more: Any) -> Ran:
-    return run_gongzhi("credit", *words, home=home, **{**WHO, **more})
+warm = Warm()
 
 
-def deliver(home: Path, bureau: str, *names: str) -> None:
-    files = [path for name in names for path in sorted((DELIVERIES / bureau).glob(name)) if "补报" not in path.name]
-    assert files
-    ran = run_gongzhi("submit", *files, "-b", bureau, home=home)
-    assert ran.exit == 0, ran.err
+@pytest.fixture(scope="module", autouse=True)
+def warmed() -> Iterator[None]:
+    yield
+    warm.close()
+
+
+def run(home: Path, *words: str | Path, **more: str) -> Ran:
+    return warm.run("credit", *words, home=home, **{**WHO, **more})
+
+
+HEAD = "当事人名称,统一社会信用代码,决定书文号,违法事实,处罚依据,处罚内容,罚款金额(元),违法行为日期,决定日期,处罚机关,修复状态"
+ACT = "《中华人民共和国大气污染防治法》第一百一十七条,罚款,10000,2026-02-03,2026-04-02,重庆市北碚区生态环境局,未修复"
+
+
+@dataclass(frozen=True)
+class Homes:
+    """One home at three moments: only Beibei's ratings; what both bureaus sent; and another authority's penalty."""
+
+    one_sided: Path
+    both: Path
+    without_code: Path
 
 
 @pytest.fixture(scope="module")
-def both(empty_home, tmp_path_factory) -> Path:
-    """A home with the ratings and penalties of both bureaus; the penalty of one enterprise is repaired."""
-    home = Path(shutil.copytree(empty_home, tmp_path_factory.mktemp("credit") / "home"))
-    for bureau in ("beibei", "mianyang"):
-        deliver(home, bureau, "企业环境信用评价结果*", "行政处罚*")
+def homes(warmed, empty_home, tmp_path_factory) -> Homes:
+    folder = tmp_path_factory.mktemp("credit")
+    home = Path(shutil.copytree(empty_home, folder / "home"))
+    unrated, bare = folder / "行政处罚_又一件.csv", folder / "行政处罚_无代码.csv"
+    unrated.write_text(f"{HEAD}\n重庆钰普科技有限公司,{UNRATED},碚环罚〔2026〕9009号,扬尘,{ACT}\n", encoding="utf-8")
+    bare.write_text(f"{HEAD}\n某无码砖厂,,碚环罚〔2026〕9010号,扬尘,{ACT}\n", encoding="utf-8")
+    places = Places(home, f"sqlite:///{home / 'records.db'}", str(home / "tables"))
+    with (
+        Records.open(places.database_url) as records,
+        Road(places, lambda: datetime.now(UTC), records, warm=True) as road,
+    ):
+        road.start(gate=True)
+
+        def deliver(bureau: str, files: list[Path], dataset: str | None = None) -> None:
+            made = [one for path in files for one in submit(road, path, bureau, dataset)]
+            assert [one.state for one in made] == ["published"] * len(files), made
+
+        deliver("beibei", delivered("beibei", "企业环境信用评价结果*"))
+        one_sided = Path(shutil.copytree(home, folder / "half", symlinks=True))
+        deliver("beibei", delivered("beibei", "行政处罚*"))
+        deliver("beibei", [unrated], "penalty")
+        deliver("mianyang", delivered("mianyang", "企业环境信用评价结果*") + delivered("mianyang", "行政处罚*"))
+        both = Path(shutil.copytree(home, folder / "both", symlinks=True))
+        deliver("notices", [bare], "penalty")
     ran = run(
-        home, "message", "repair", BEIBEI_ONLY, "--penalty", PENALTY, "--reason", "已整改", "--document", "修复1号",
+        both, "message", "repair", BEIBEI_ONLY, "--penalty", PENALTY, "--reason", "已整改", "--document", "修复1号",
         "--author", "王工", "--unit", "beibei",
     )  # fmt: skip
     assert ran.exit == 0, ran.err
-    return home
+    return Homes(one_sided, both, home)
+
+
+def delivered(bureau: str, name: str) -> list[Path]:
+    found = [path for path in sorted((DELIVERIES / bureau).glob(name)) if "补报" not in path.name]
+    assert found
+    return found
 
 
 @pytest.fixture(scope="module")
-def one_sided(empty_home, tmp_path_factory) -> Path:
+def both(homes) -> Path:
+    return homes.both
+
+
+@pytest.fixture(scope="module")
+def one_sided(homes) -> Path:
     """A home to which only Beibei sent anything."""
-    home = Path(shutil.copytree(empty_home, tmp_path_factory.mktemp("half") / "home"))
-    deliver(home, "beibei", "企业环境信用评价结果*")
-    return home
+    return homes.one_sided
 
 
 @pytest.fixture(scope="module")
-def known_unrated(both, tmp_path_factory) -> Path:
+def known_unrated(both) -> Path:
     """Beibei penalised an enterprise it never rated."""
-    folder = tmp_path_factory.mktemp("unrated")
-    home = Path(shutil.copytree(both, folder / "home", symlinks=True))
-    head = (DELIVERIES / "beibei" / "行政处罚_2026年4月.csv").read_text(encoding="utf-8-sig").splitlines()[0]
-    row = f"重庆钰普科技有限公司,{UNRATED},碚环罚〔2026〕9009号,扬尘,《中华人民共和国大气污染防治法》第一百一十七条,罚款,10000"
-    row += ",2026-02-03,2026-04-02,重庆市北碚区生态环境局,未修复"
-    (folder / "p.csv").write_text(f"{head}\n{row}\n", encoding="utf-8")
-    ran = run_gongzhi("submit", folder / "p.csv", "-b", "beibei", "-d", "penalty", home=home)
-    assert ran.exit == 0, ran.out + ran.err
-    return home
+    return both
 
 
 def by_bureau(document: dict[str, Any], block: str) -> dict[str, str]:
@@ -89,7 +130,7 @@ def test_a_look_up_says_what_counts_and_why(both):
     ran = run(both, "lookup", BOTH)
     assert ran.exit == 0, ran.err
     assert "环保良好企业 86" in ran.out and "cy-2026-1" in ran.out and "未签署" in ran.out
-    assert "关注等级：JS" in ran.out and "绵环罚〔2026〕9003号" in ran.out
+    assert "关注等级：环保警示企业（绵阳市生态环境局 2025），须关注" in ran.out and "绵环罚〔2026〕9003号" in ran.out
     english = run(both, "lookup", BOTH, lang="en")
     assert "attention: JS" in english.out and "What is not known" in english.out
     (document,) = run(both, "lookup", BOTH, "--json").objects
@@ -103,45 +144,147 @@ def test_a_look_up_says_what_counts_and_why(both):
 
 
 @pytest.fixture(scope="module")
-def nothings(both, one_sided, known_unrated) -> dict[str, tuple[Path, str, str, str]]:
-    """Where each kind of nothing is met: home, code, block and bureau; for no data at all see below."""
+def withdrawn(both, tmp_path_factory) -> Path:
+    """Beibei withdrew its rating of an enterprise it penalised and repaired."""
+    home = Path(shutil.copytree(both, tmp_path_factory.mktemp("withdrawn") / "home", symlinks=True))
+    (document,) = run(home, "lookup", BEIBEI_ONLY, "--json").objects
+    (rated,) = document["ratings"]["lines"]
+    ran = run(
+        home, "message", "withdrawal", BEIBEI_ONLY, "--rating", rated["key"], "--reason", "重评", "--document", "撤1号",
+        "--author", "王工", "--unit", "beibei",
+    )  # fmt: skip
+    assert ran.exit == 0, ran.err
+    return home
+
+
+@dataclass(frozen=True)
+class Bare:
+    """A home and an enterprise, and which kind of nothing each block holds for each bureau (``found`` where it does)."""
+
+    home: Path
+    code: str
+    ratings: dict[str, str]
+    penalties: dict[str, str]
+
+    @property
+    def said(self) -> list[tuple[str, str, str]]:
+        """Block, bureau and kind of every nothing."""
+        blocks = (("ratings", self.ratings), ("penalties", self.penalties))
+        return [(block, b, kind) for block, kinds in blocks for b, kind in kinds.items() if kind != "found"]
+
+
+def kinds(beibei: str, mianyang: str) -> dict[str, str]:
+    return {"beibei": beibei, "mianyang": mianyang}
+
+
+@pytest.fixture(scope="module")
+def bares(both, one_sided, known_unrated, withdrawn, empty_home, tmp_path_factory) -> dict[str, Bare]:
+    """Every kind of nothing in both blocks, and a home to which nobody ever sent anything."""
+    nobody = Path(shutil.copytree(empty_home, tmp_path_factory.mktemp("nobody") / "home"))
+    none, gone = "no_record", "source_unavailable"
     return {
-        "not_rated": (known_unrated, UNRATED, "ratings", "beibei"),
-        "no_record": (both, UNKNOWN, "ratings", "beibei"),
-        "withheld": (both, BEIBEI_ONLY, "penalties", "beibei"),
-        "source_unavailable": (one_sided, BEIBEI_ONLY, "ratings", "mianyang"),
+        "unknown": Bare(both, UNKNOWN, kinds(none, none), kinds(none, none)),
+        "unrated": Bare(known_unrated, UNRATED, kinds("not_rated", none), kinds("found", none)),
+        "withdrawn": Bare(withdrawn, BEIBEI_ONLY, kinds("withheld", none), kinds("withheld", none)),
+        "one-sided": Bare(one_sided, BEIBEI_ONLY, kinds("found", gone), kinds(gone, gone)),
+        "nobody": Bare(nobody, UNKNOWN, kinds(gone, gone), kinds(gone, gone)),
     }
 
 
-@pytest.mark.parametrize("kind", ["not_rated", "no_record", "withheld", "source_unavailable"])
-def test_each_kind_of_nothing_is_told_on_the_terminal_in_json_on_the_slip_and_in_excel(nothings, kind, tmp_path):
-    home, code, block, bureau = nothings[kind]
-    words = KINDS[kind][0]
-    shown = run(home, "lookup", code)
-    assert f"{bureau}：{words}" in shown.out, shown.err
-    (document,) = run(home, "lookup", code, "--json").objects
-    assert by_bureau(document, block)[bureau] == kind
-    assert document["unknown"]["message"].startswith("空白不代表信用良好")
+BARE = ("unknown", "unrated", "withdrawn", "one-sided", "nobody")
+NAMES = {"beibei": "北碚区生态环境局", "mianyang": "绵阳市生态环境局"}
+CLEAN = (
+    "良好",
+    "诚信",
+    "守法",
+    "合格",
+    "优秀",
+    "无违法",
+    "无不良",
+    "无处罚",
+    "没有违法",
+    "没有处罚",
+    "没有问题",
+    "信用正常",
+)
+DENIED = (
+    "不等于良好", "不等于没有问题", "空白不代表信用良好或没有违法记录", "环保诚信企业", "环保良好企业",
+)  # fmt: skip
+"""Where a word of the clean may stand: in what denies it."""
 
-    ran = run(home, "slip", code, "-o", tmp_path / "s.json")
+
+def never_clean(text: str) -> None:
+    """Refuse a text that calls an enterprise clean, of which nothing is known."""
+    flat = re.sub(r"\s", "", text)
+    for words in DENIED:
+        flat = flat.replace(words, "")
+    assert [word for word in CLEAN if word in flat] == []
+
+
+def test_the_cases_hold_every_kind_of_nothing_in_both_blocks(bares):
+    said = {(block, kind) for bare in bares.values() for block, _, kind in bare.said}
+    assert tuple(bares) == BARE
+    assert said == {(block, kind) for block in ("ratings", "penalties") for kind in KINDS} - {
+        ("penalties", "not_rated")
+    }
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_each_kind_of_nothing_is_told_on_the_terminal_and_in_json(bares, name):
+    bare = bares[name]
+    shown, english = run(bare.home, "lookup", bare.code), run(bare.home, "lookup", bare.code, lang="en")
+    parts = {
+        "ratings": shown.out.split("【2")[1].split("【3")[0],
+        "penalties": shown.out.split("【3")[1].split("【4")[0],
+    }
+    for block, bureau, kind in bare.said:
+        assert f"{NAMES[bureau]}：{KINDS[kind][0]}" in parts[block], shown.out
+        assert re.search(rf"{bureau}[:：] ?{re.escape(KINDS[kind][1])}", english.out), english.out
+    (document,) = run(bare.home, "lookup", bare.code, "--json").objects
+    for block, expected in (("ratings", bare.ratings), ("penalties", bare.penalties)):
+        assert by_bureau(document, block) == expected
+    assert document["unknown"]["message"].startswith("空白不代表信用良好")
+    assert shown.exit == (0 if document["state"] == "found" else 1)
+    if "found" not in bare.ratings.values():
+        never_clean(shown.out)
+        assert document["attention"]["level"] is None and not document["attention"]["incentive"]
+        assert document["attention"]["flagged"] in (None, False) and "不等于良好" in document["attention"]["message"]
+
+
+@pytest.mark.parametrize("name", BARE)
+def test_each_kind_of_nothing_stands_on_the_slip_as_a_page_and_as_json(bares, name, tmp_path):
+    bare = bares[name]
+    ran = run(bare.home, "slip", bare.code, "-o", tmp_path / "s.pdf")
     assert ran.exit == 0, ran.err
     slip = json.loads((tmp_path / "s.json").read_text(encoding="utf-8"))
-    assert by_bureau(slip["answer"], block)[bureau] == kind
-
-    (tmp_path / "l.csv").write_text(f"统一社会信用代码,企业名称\n{code},某公司\n", encoding="utf-8")
-    run(home, "screen", tmp_path / "l.csv", "-o", tmp_path / "o.xlsx")
-    cells = [
-        str(cell.value)
-        for row in openpyxl.load_workbook(tmp_path / "o.xlsx").worksheets[0].iter_rows(min_row=2)
-        for cell in row
-    ]
-    said = {"no_record": "未查"}.get(kind, words)
-    assert any(said in text for text in cells), cells
-    assert all(text not in ("None", "") for text in cells[-4:]), "no cell about records is blank"
+    assert by_bureau(slip["answer"], "ratings") == bare.ratings
+    assert by_bureau(slip["answer"], "penalties") == bare.penalties
+    page = re.sub(r"\s", "", "".join(one.extract_text() for one in pypdf.PdfReader(tmp_path / "s.pdf").pages))
+    for _, bureau, kind in bare.said:
+        assert re.sub(r"\s", "", f"{NAMES[bureau]}：{KINDS[kind][0]}") in page, page
+    assert "空白不代表信用良好或没有违法记录" in page
+    if "found" not in bare.ratings.values():
+        never_clean(page)
 
 
-def test_a_home_without_any_data_never_says_that_nothing_was_found(empty_home, tmp_path):
-    home = Path(shutil.copytree(empty_home, tmp_path / "home"))
+@pytest.mark.parametrize("name", [name for name in BARE if name != "nobody"])
+def test_each_kind_of_nothing_stands_in_the_workbook_and_no_cell_is_blank(bares, name, tmp_path):
+    bare = bares[name]
+    (tmp_path / "l.csv").write_text(f"统一社会信用代码,企业名称\n{bare.code},某公司\n", encoding="utf-8")
+    ran = run(bare.home, "screen", tmp_path / "l.csv", "-o", tmp_path / "o.xlsx")
+    assert (tmp_path / "o.xlsx").exists(), ran.err
+    head, row = openpyxl.load_workbook(tmp_path / "o.xlsx").worksheets[0].iter_rows(values_only=True)
+    cells = dict(zip(head, row, strict=True))
+    columns = {"ratings": cells["信用评价"], "penalties": cells["行政处罚"]}
+    for block, bureau, kind in bare.said:
+        assert f"{NAMES[bureau]}：{KINDS[kind][0]}" in columns[block]
+    assert all(cells[title].strip() not in ("", "None") for title in ("信用评价", "关注等级", "行政处罚", "不予展示"))
+    if "found" not in bare.ratings.values():
+        never_clean("".join(str(cells[title]) for title in ("状态", "说明", "信用评价", "关注等级", "行政处罚")))
+
+
+def test_a_home_without_any_data_never_says_that_nothing_was_found(bares, tmp_path):
+    home = bares["nobody"].home
     shown = run(home, "lookup", BOTH)
     assert shown.exit == 1
     assert "来源正常" not in shown.out.split("【4")[0] and "来源不可用" in shown.out
@@ -149,6 +292,8 @@ def test_a_home_without_any_data_never_says_that_nothing_was_found(empty_home, t
     assert document["state"] == "source_unavailable" and document["attention"]["level"] is None
     (found,) = run(home, "search", "示例", "--json").objects
     assert (found["state"], found["candidates"]) == ("source_unavailable", [])
+    (told,) = run(home, "history", BOTH, "--json").objects
+    assert (told["state"], told["timeline"]) == ("source_unavailable", [])
     (tmp_path / "l.csv").write_text(f"企业名称\n{BOTH}\n", encoding="utf-8")
     ran = run(home, "screen", tmp_path / "l.csv", "-o", tmp_path / "o.xlsx")
     assert ran.exit == 3 and "查不到不等于没有记录" in ran.err and not (tmp_path / "o.xlsx").exists()
@@ -169,15 +314,40 @@ def test_a_part_of_a_name_lists_candidates_with_what_matched_and_opens_nothing(b
     (found,) = ran.objects
     assert found["document"] == "gongzhi-credit-candidates/1" and len(found["candidates"]) > 1
     assert all(one["matched"] and one["why"] and one["why_en"] for one in found["candidates"])
-    fuzzy = run(both, "lookup", "涪滨包装")
-    assert fuzzy.exit == 1 and BOTH in fuzzy.out and "按名称只列候选" in fuzzy.err and "【2" not in fuzzy.out
-    assert run(both, "search", "涪滨包装").exit == 0
+    fuzzy = run(both, "search", "涪滨包装")
+    assert fuzzy.exit == 0 and BOTH in fuzzy.out and "名称中含有所查文字" in fuzzy.out
     assert run(both, "search", "slfbbz", "--json").objects[0]["candidates"][0]["matched"] == "pinyin_initials"
 
 
-def test_the_whole_present_name_of_one_enterprise_opens_it_and_says_so(both):
-    ran = run(both, "lookup", "四川示例涪滨包装有限公司")
-    assert ran.exit == 0 and BOTH in ran.out and "完全一致" in ran.err
+@pytest.mark.parametrize("command", ["lookup", "history", "slip"])
+def test_a_name_never_opens_a_record_even_where_one_enterprise_bears_just_this_name(both, command, tmp_path):
+    more = ("-o", tmp_path / "s.json") if command == "slip" else ()
+    ran = run(both, command, "四川示例涪滨包装有限公司", *more)
+    assert ran.exit == 1 and BOTH in ran.out and "名称一致" in ran.out and "【2" not in ran.out
+    assert "不打开记录" in ran.err and f"gongzhi credit lookup {BOTH}" in ran.err
+    assert not (tmp_path / "s.json").exists()
+    with Records.open(f"sqlite:///{both / 'records.db'}") as records:
+        (kept,) = accesses(records, limit=1)
+    assert (kept.kind, kept.result, kept.uscc) == (command, "candidates", "")
+
+
+def test_what_a_search_looked_in_is_told_with_it(both, one_sided):
+    (found,) = run(one_sided, "search", "缙岭", "--json").objects
+    states = {(one["bureau"], one["table"]): one["state"] for one in found["sources"]}
+    assert states["beibei", "credit_rating"] == "found" and states["mianyang", "credit_rating"] == "source_unavailable"
+    assert found["query"]["version"] and found["query"]["made_at"]
+    shown = run(one_sided, "search", "没有的名字")
+    assert "绵阳市生态环境局企业环境信用评价：来源不可用" in shown.out and found["query"]["version"] in shown.out
+
+
+def test_a_record_without_a_code_is_opened_only_by_its_whole_name_and_only_where_that_is_asked(homes):
+    home = homes.without_code
+    listed = run(home, "lookup", "某无码砖厂")
+    assert listed.exit == 1 and "--no-code" in listed.err, listed.out + listed.err
+    opened = run(home, "lookup", "--no-code", "某无码砖厂")
+    assert opened.exit == 0 and "9010" in opened.out
+    assert run(home, "lookup", "--no-code", "某无码").exit == 1
+    assert run(home, "lookup", "--no-code", "四川示例涪滨包装有限公司").exit == 1, "this one has a code"
 
 
 # -- who asks, and who looked ---------------------------------------------------------------------------------
@@ -186,6 +356,10 @@ def test_the_whole_present_name_of_one_enterprise_opens_it_and_says_so(both):
 @pytest.mark.parametrize(
     ("words", "environment", "said"),
     [
+        (("lookup", "　"), {}, "企业名称"),
+        (("slip", BOTH, "-o", "nowhere/s.pdf"), {}, "文件夹不存在"),
+        (("slip", BOTH, "-o", "s.docx"), {}, ".pdf"),
+        (("screen", __file__, "-o", "s.csv"), {}, ".xlsx"),
         (("lookup", BOTH), {"GONGZHI_PURPOSE": ""}, "--purpose"),
         (("lookup", BOTH), {"GONGZHI_UNIT": ""}, "--unit"),
         (("lookup", BOTH), {"GONGZHI_UNIT": "重庆市公安局"}, "不属于任何一方"),
@@ -253,29 +427,44 @@ def test_bulk_use_opens_an_alarm(both, tmp_path):
                 result="found",
             )  # fmt: skip
     assert run(home, "lookup", BOTH, GONGZHI_USER="gao").exit == 0
-    told = run_gongzhi("alarms", "--json", home=home).objects
-    (alarm,) = [one for one in told if one["code"] == "bulk-lookups"]
+
+    def open_ones() -> list[dict[str, Any]]:
+        return [one for one in warm.run("alarms", "--json", home=home).objects if one["code"] == "bulk-lookups"]
+
+    (alarm,) = open_ones()
     assert alarm["source"] == "credit/gao" and "51" in alarm["message"]
+    ended = ("--handled", "credit/gao", "--author", "王工")
+    assert warm.run("alarms", *ended, home=home).exit == 2, "nobody said what came of it"
+    assert warm.run("alarms", *ended, "--reason", "年检核查，已补计划", home=home).exit == 0
+    assert run(home, "lookup", BOTH, GONGZHI_USER="gao").exit == 0
+    assert open_ones() == [], "what was looked into is not counted again"
+    (shown,) = [one for one in warm.run("alarms", "--all", home=home).out.splitlines() if "办结" in one]
+    assert "王工 办结：年检核查，已补计划" in shown
+    assert warm.run("alarms", *ended, "--reason", "再来", home=home).exit == 2
 
 
 # -- papers ---------------------------------------------------------------------------------------------------
 
 
-def test_a_slip_verifies_off_line_and_is_updated_after_a_correction(both, tmp_path):
+def test_a_slip_verifies_off_line_and_is_updated_after_a_correction(both, other_home, tmp_path):
     home = Path(shutil.copytree(both, tmp_path / "home", symlinks=True))
     slip = tmp_path / "s.json"
     assert run(home, "slip", BOTH, "-o", slip).exit == 0
-    assert run_gongzhi("verify", "slip", slip, home=home).exit == 0
-    assert run_gongzhi("verify", "slip", slip).exit == 0, "nothing but the document"
+    assert warm.run("verify", "slip", slip, home=home).exit == 0
+    assert warm.run("verify", "slip", slip).exit == 0, "nothing but the document"
+    strange = warm.run("verify", "slip", slip, home=other_home)
+    assert strange.exit == 1 and "不能确认" in strange.out and "公钥" in strange.out
+    (tmp_path / "p.pdf").write_bytes(b"%PDF-1.7")
+    assert "p.json" in warm.run("verify", "slip", tmp_path / "p.pdf", home=home).out
     key = "SC-2019|绵阳市生态环境局|市级|2025|"
     more = ("--reason", "企业申诉", "--document", "异议1号", "--author", "王工")
     assert run(home, "message", "objection", BOTH, "--rating", key, *more).exit == 0
-    assert run_gongzhi("backup", "-o", tmp_path / "backups", home=home).exit == 0
+    assert warm.run("backup", "-o", tmp_path / "backups", home=home).exit == 0
     assert list((tmp_path / "backups").glob("*/credit/slips/q-*.json")), "slips given out are in the backup"
-    after = run_gongzhi("verify", "slip", slip, home=home)
+    after = warm.run("verify", "slip", slip, home=home)
     assert after.exit == 1 and "已更新" in after.out
     slip.write_text(slip.read_text(encoding="utf-8").replace("71", "91", 1), encoding="utf-8")
-    forged = run_gongzhi("verify", "slip", slip)
+    forged = warm.run("verify", "slip", slip)
     assert forged.exit == 1 and "无效" in forged.out
 
 
@@ -296,9 +485,15 @@ def test_a_draw_is_committed_drawn_and_done_again(both, tmp_path):
     frozen = json.loads(commitment.read_text(encoding="utf-8"))["list"]["objects"]
     assert {one["object_id"]: one["stratum"] for one in frozen}[BEIBEI_ONLY] == "special", "rated 警示"
     assert run(both, "draw", "--commitment", commitment, "-o", result).exit == 0
-    assert run_gongzhi("credit", "draw", "--verify", result).exit == 0
+    assert warm.run("credit", "draw", "--verify", result).exit == 0
+    assert warm.run("backup", "-o", tmp_path / "backups", home=both).exit == 0
+    (secret,) = json.loads(result.read_text(encoding="utf-8"))["secrets"].values()
+    assert [path for path in both.rglob("D1.secret") if path.read_text(encoding="ascii") == secret]
+    kept = [path for path in (tmp_path / "backups").rglob("*") if path.is_file()]
+    assert any(path.name == "D1.commitment" for path in kept)
+    assert not any(secret.encode() in path.read_bytes() for path in kept), "who has a back-up knows no draw beforehand"
     result.write_text(result.read_text(encoding="utf-8").replace("91500109MAYY00018G", "91500109MAYY00026B"), "utf-8")
-    assert run_gongzhi("credit", "draw", "--verify", result).exit == 1
+    assert warm.run("credit", "draw", "--verify", result).exit == 1
     again = run(both, "draw", plan, *lists, "--id", "D1", "-o", commitment, GONGZHI_UNIT="beibei")
     assert again.exit == 1 and "D1 在本数据目录已用过" in again.err
 
@@ -337,12 +532,19 @@ class Party:
         return [(one.kind, json.loads(one.payload)) for one in found if one.kind.startswith("draw-")]
 
 
+@pytest.fixture(scope="module")
+def other_home(warmed, tmp_path_factory) -> Path:
+    """A home of its own key, just made, to copy from."""
+    home = tmp_path_factory.mktemp("other") / "home"
+    assert warm.run("init", "--home", home).exit == 0
+    return home
+
+
 @pytest.fixture
-def parties(both, empty_home, tmp_path) -> tuple[Party, Party]:
+def parties(both, other_home, tmp_path) -> tuple[Party, Party]:
     """Beibei with its data and Mianyang, each with a home and a key of its own."""
     beibei = Path(shutil.copytree(both, tmp_path / "beibei", symlinks=True))
-    mianyang = tmp_path / "mianyang"
-    assert run_gongzhi("init", "--home", mianyang).exit == 0
+    mianyang = Path(shutil.copytree(other_home, tmp_path / "mianyang"))
     (tmp_path / "o.csv").write_text(OBJECTS, encoding="utf-8")
     (tmp_path / "f.csv").write_text(OFFICERS, encoding="utf-8")
     with Records.open(f"sqlite:///{beibei / 'records.db'}") as records:
@@ -370,6 +572,31 @@ def changed(path: Path, **values: Any) -> Path:
     return copy
 
 
+def wrongly_listed(path: Path, party: Party) -> Path:
+    """Sign a list again in which an object stands in another stratum than the plan says, with its right hash."""
+    document = json.loads(path.read_text(encoding="utf-8"))
+    document["list"]["objects"][0]["stratum"] = "special"
+    document["list_sha256"] = list_sha256(document["list"])
+    del document["signature"]
+    copy = path.with_name(f"wrong-{path.name}")
+    signed = sign_document(document, KeyRing.open(party.home / "keys").current())
+    copy.write_text(json.dumps(signed, ensure_ascii=False), encoding="utf-8")
+    return copy
+
+
+def test_a_lost_secret_has_a_way_out(parties):
+    beibei, mianyang = parties
+    joint = committed_by_both(beibei, mianyang)
+    (beibei.home / "credit" / "draw-secrets" / "D2.secret").unlink()
+    ran = beibei.draw("--reveal", joint, "-o", beibei.folder / "s.json", other=mianyang)
+    assert ran.exit == 1 and "--replaces D2" in ran.err
+    plan = PROJECT / "examples" / "inspection" / "plan-2026q4.toml"
+    lists = ("--objects", beibei.folder / "o.csv", "--officers", beibei.folder / "f.csv")
+    anew = ("--replaces", "D2", "--reason", "秘密数遗失", "-o", beibei.folder / "anew.json")
+    assert beibei.draw(plan, *lists, "--id", "D2", *anew).exit == 1, "the id was used"
+    assert beibei.draw(plan, *lists, "--id", "D3", *anew).exit == 0
+
+
 def test_two_bureaus_draw_together_by_files_and_both_get_the_same(parties):
     beibei, mianyang = parties
     joint = committed_by_both(beibei, mianyang)
@@ -383,7 +610,10 @@ def test_two_bureaus_draw_together_by_files_and_both_get_the_same(parties):
         assert ran.exit == 0, ran.err
         assert party.draw("--verify", result, other=other).exit == 0
         assert other.draw("--verify", result, other=party).exit == 0
-        assert run_gongzhi("credit", "draw", "--verify", result).exit == 0, "nothing but the result"
+        alone = other.draw("--verify", result)
+        assert alone.exit == 0 and "重新计算一致" in alone.out and "没有核对签名人" in alone.err
+        assert other.draw("--verify", result, other=other).exit == 1, "a named key must have signed"
+        assert warm.run("credit", "draw", "--verify", result).exit == 0, "nothing but the result"
         results.append(json.loads(result.read_text(encoding="utf-8")))
     for name in ("seed", "strata", "visits", "commitment", "secrets", "outside_all_strata"):
         assert results[0][name] == results[1][name], name
@@ -391,7 +621,7 @@ def test_two_bureaus_draw_together_by_files_and_both_get_the_same(parties):
     assert set(results[0]["secrets"]) == {"beibei", "mianyang"}
 
     forged = changed(beibei.folder / "beibei.json", visits=[])
-    assert run_gongzhi("credit", "draw", "--verify", forged).exit == 1
+    assert warm.run("credit", "draw", "--verify", forged).exit == 1
 
 
 def test_the_commitments_are_on_both_chains_before_anything_is_revealed_and_no_secret_is(parties):
@@ -410,7 +640,7 @@ def test_the_commitments_are_on_both_chains_before_anything_is_revealed_and_no_s
     assert mianyang.events()[-1][1]["result_sha256"] == hashlib.sha256(canonical(made).encode()).hexdigest()
     for party in parties:
         assert not any(one in str(party.events()) for one in made["secrets"].values())
-        assert run_gongzhi("verify", "chain", home=party.home).exit == 0
+        assert warm.run("verify", "chain", home=party.home).exit == 0
 
 
 def test_a_draw_of_two_refuses_what_would_let_one_of_them_choose(parties):
@@ -427,6 +657,8 @@ def test_a_draw_of_two_refuses_what_would_let_one_of_them_choose(parties):
     refused(beibei, "--join", joint, other=mianyang, said="beibei")
     refused(mianyang, "--join", first, other=beibei, said="已用过")
     refused(mianyang, "--join", changed(first, list_sha256="0" * 64), other=beibei, said="被改动过")
+    (mianyang.home / "credit" / "draws" / "D2.list").unlink()  # as if it had not joined yet
+    refused(mianyang, "--join", wrongly_listed(first, beibei), other=beibei, said="按方案的规则应为")
     refused(mianyang, "--reveal", changed(joint, public_source="彩票"), other=beibei, said="被改动过")
     refused(beibei, "--commitment", joint, other=mianyang, said="揭示")
 
@@ -491,7 +723,7 @@ def test_the_history_of_an_enterprise(both):
 
 def test_refresh_builds_anew_only_where_something_changed(both):
     first, again = run(both, "refresh", "--json"), run(both, "refresh", "--json")
-    assert first.objects == again.objects and first.objects[0]["version"].startswith("r2.p2.")
+    assert first.objects == again.objects and re.match(r"r2\.p\d+\.n\d+\.", first.objects[0]["version"])
     assert run(both, "refresh", "--force", "--json").objects[0]["made_at"] > first.objects[0]["made_at"]
 
 

@@ -145,7 +145,7 @@ def test_levels_of_another_type_of_subject_cannot_be_mapped(tmp_path):
     facts = tmp_path / "schemas"
     shutil.copytree(SCHEMAS / "vocabularies", facts / "vocabularies")
     levels = facts / "vocabularies" / "rating_levels.csv"
-    levels.write_text(levels.read_text("utf-8") + "SC-MON-DRAFT,CX,诚信机构,1,,,,,no,,draft,x\n", encoding="utf-8")
+    levels.write_text(levels.read_text("utf-8") + "SC-MON-DRAFT,CX,诚信机构,1,,,,,no,,,draft,x\n", encoding="utf-8")
     path = changed(tmp_path, ('to_scheme   = "SC-2019"', 'to_scheme = "SC-MON-DRAFT"'))
     with pytest.raises(MalformedFact, match="types of subject"):
         read_crosswalk(path, facts)

@@ -84,7 +84,8 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("expert_id", name=op.f("pk_expert")),
     )
     op.create_index(op.f("ix_expert_employer_uscc"), "expert", ["employer_uscc"], unique=False)
-    op.create_index(op.f("ix_expert_identity_index"), "expert", ["identity_index"], unique=False)
+    alone = ["identity_index", "merged_into", "erased_at", "expert_id"]
+    op.create_index("ix_expert_identity", "expert", alone, unique=False)
     page = ["name_key", "expert_id", "employer", "bureau", "state", "erased_at"]
     op.create_index("ix_expert_page", "expert", page, unique=False)
     op.create_table(
@@ -191,6 +192,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["expert_id"], ["expert.expert_id"], name=op.f("fk_expert_change_expert_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_expert_change")),
     )
+    op.create_index("ix_expert_change_at", "expert_change", ["at", "kind"], unique=False)
     op.create_index(op.f("ix_expert_change_expert_id"), "expert_change", ["expert_id"], unique=False)
     op.create_table(
         "expert_consent",

@@ -13,7 +13,7 @@ import pipelines.errors
 from pipelines.alarms import circuit_open, circuits_open, lacking, troubles
 from pipelines.board import board, china_day
 from records.alarms import alarms, outbox, tell
-from records.runs import begin_run, visits
+from records.runs import begin_run, coalesce, finish_run, visits
 from schemas.alarms import alarm_kinds
 from schemas.files import MalformedFact
 
@@ -166,6 +166,34 @@ def test_nobody_ran_the_night(ledger, judge):
     assert set(judge(now=china("2026-04-09T04:31"))) == {("night-missed", "")}
     ledger.run(china("2026-04-09T02:30"), state=None)
     assert judge(now=china("2026-04-09T04:31")) == {}
+
+
+def test_nights_missed_while_nothing_ran_are_told_after_the_start_until_a_night_in_time(ledger, judge, records):
+    ledger.run(china("2026-04-06T02:30"))
+    start = china("2026-04-09T08:00")
+    run = begin_run(records, "night", "2026-04-09", "catch-up", china("2026-04-09T02:30"), start, "h:1:1", 1)
+    coalesce(
+        records, "night", [(day, china(f"{day}T02:30")) for day in ("2026-04-07", "2026-04-08")], run.run_id, start
+    )
+    told = judge(now=start)
+    assert set(told) == {("night-missed", "")}
+    assert told["night-missed", ""].detail == {"hours": 78, "slots": ["2026-04-07", "2026-04-08", "2026-04-09"]}
+    finish_run(records, run.run_id, "done", start, {})
+    assert set(judge(now=china("2026-04-10T02:00"))) == {("night-missed", "")}
+    ledger.run(china("2026-04-10T02:30"))
+    assert judge(now=china("2026-04-10T02:31")) == {}
+
+
+def test_a_night_a_little_late_is_not_missed(ledger, judge, records):
+    ledger.run(china("2026-04-08T02:30"))
+    at = china("2026-04-09T04:29")
+    assert begin_run(records, "night", "2026-04-09", "catch-up", china("2026-04-09T02:30"), at, "h:1:1", 1)
+    assert judge(now=at) == {}
+
+
+def test_damage_found_by_the_compaction_is_told_as_damage(judge):
+    found = chore("compact", ok=False, damaged=["a file is damaged"]) | chore("vacuum", ok=False)
+    assert {code for code, _ in judge(chores=found)} == {"scrub-damaged", "upkeep-failed"}
 
 
 def test_the_hours_run_but_no_night_ever(ledger, judge):

@@ -17,8 +17,9 @@ from made_home import Home, flip, open_home, places_of
 
 from pipelines import backup as backup_room
 from pipelines.backup import back_up, newest, newest_backup, restore, verify_backup
+from pipelines.disk import digest
 from pipelines.errors import Stopped
-from pipelines.manifest import BackupError, digest, read_manifest
+from pipelines.manifest import BackupError, read_manifest
 from records.chain import verify_chain
 from records.store import Records
 

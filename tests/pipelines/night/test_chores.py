@@ -11,18 +11,23 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from made_home import NOW, Home, flip, open_home
+from made_home import NOW, Home, flip, open_home, rows
 from sqlalchemy import text
 
 from pipelines.backup import newest, verify_backup
 from pipelines.chores import CHORES, Chore, chores
 from pipelines.errors import Stopped
 from pipelines.manifest import read_manifest
+from pipelines.publish import publish_table
+from pipelines.publish.catalogue import is_current
 from pipelines.validate.gate import Gate
 from records.chain import verify_chain
 from records.errors import LeaseLost
 from records.keys import KeyRing
+from records.store import DataFile
+from schemas.contracts import tables
 
+WATER = tables()["water_result"]
 ORDER = ["seal", "checkpoint", "docs", "compact", "vacuum", "scrub", "chain", "backup", "space"]
 
 
@@ -155,6 +160,35 @@ def test_a_damaged_file_is_told_and_the_backup_keeps_the_good_copy(home):
     folder = newest(home.places.home.parent / "backups")
     assert folder is not None and victim.name in done["backup"].message
     assert verify_backup(folder, folder.parent, full=True) == []
+
+
+def test_a_table_that_cannot_be_compacted_is_told_and_the_others_are_compacted(home):
+    pages_are_built(home)
+    for n in range(10):
+        publish(home, n)
+    (victim, *_) = home.data_files()
+    flip(victim)
+    done = night(home)
+    assert not done["compact"].ok and victim.name in done["compact"].message
+    assert [victim.name in told for told in done["compact"].told["damaged"]] == [True]
+    assert [(one["table"], one["files_before"], one["files_after"]) for one in done["compact"].told["tables"]] == [
+        ("water_result", 10, 1)
+    ]
+    assert is_current(home.places.tables, home.places.catalogue)
+    home.later(days=1)
+    assert not night(home)["compact"].ok, "it is tried again, though nothing came"
+
+
+def publish(home: Home, number: int) -> None:
+    """One small file of river water."""
+    moment = (home.now + timedelta(hours=number)).replace(tzinfo=None)
+    water = {"section_id": "BBW01", "parameter": "NH3N", "sample_time": moment, "month": "2026-04"}
+    frame = rows.frame_of(WATER, [water], f"w{number}")
+    done = publish_table(
+        frame, WATER, home.places.tables, batch_id=f"w{number}", recorded_at=home.now,
+        lock_dir=home.places.home / "locks",
+    )  # fmt: skip
+    home.records.add_files([DataFile(f.table, f.path, f.sha256, f.bytes) for f in done.files_added], home.now)
 
 
 def test_rot_in_the_backups_is_found_on_the_weekly_round_and_mended(home):

@@ -3,7 +3,7 @@
 The nemesis stops the one that works for longer than its lease and lets it go on, kills it and starts it anew, and sets
 either clock forward and back by seconds and by hours. At the end every slot of the time must stand in the ledger once,
 done or merged into another that is done, and must have been published once, or not at all where it was merged. With
-``CI=true`` there are 1,000 slots, else 200.
+``CI=true`` there are 1,000 slots, else 200. They mostly wait, so both kinds of database are tried at the same time.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Timer
 from typing import Any
-
-import pytest
 
 from records.chain import verify_chain
 from records.runs import Run, runs
@@ -88,15 +88,38 @@ class Scheduler:
         return time.monotonic() - began
 
 
-@pytest.fixture
-def pair(records: Records, database_url: str, tmp_path: Path) -> Iterator[list[Scheduler]]:
-    """Two schedulers on one empty home."""
-    both = [Scheduler(number, tmp_path, database_url) for number in (1, 2)]
-    yield both
-    for one in both:
-        one.process.send_signal(signal.SIGCONT)
-        one.process.kill()
-        one.process.wait()
+@contextmanager
+def pair_on(database: str, folder: Path) -> Iterator[tuple[list[Scheduler], Records]]:
+    """Two schedulers on one empty database."""
+    folder.mkdir()
+    with Records.open(database) as records:
+        both = [Scheduler(number, folder, database) for number in (1, 2)]
+        try:
+            yield both, records
+        finally:
+            for one in both:
+                one.process.send_signal(signal.SIGCONT)
+                one.process.kill()
+                one.process.wait()
+
+
+def on_both(databases: dict[str, str], folder: Path, story: Callable[[list[Scheduler], Records], None]) -> None:
+    """Tell a story on each kind of database, at the same time."""
+
+    def tell(kind: str) -> None:
+        with pair_on(databases[kind], folder / kind) as (pair, records):
+            try:
+                story(pair, records)
+            except BaseException as error:
+                error.add_note(f"on {kind}")
+                raise
+
+    for address in databases.values():  # alembic knows one migration at a time
+        Records.open(address, create=True).close()
+    with ThreadPoolExecutor(len(databases)) as pool:
+        ends = [pool.submit(tell, kind) for kind in databases]
+    for end in ends:
+        end.result()
 
 
 def until(true: Callable[[], Any], seconds: float, every: float = 0.05) -> Any:
@@ -148,7 +171,11 @@ def wanted(records: Records, first: int, last: int) -> dict[int, Run] | None:
     return None
 
 
-def test_every_slot_has_one_effect_whatever_happens_to_the_schedulers(pair, records):
+def test_every_slot_has_one_effect_whatever_happens_to_the_schedulers(both_databases, tmp_path):
+    on_both(both_databases, tmp_path, every_slot_has_one_effect)
+
+
+def every_slot_has_one_effect(pair: list[Scheduler], records: Records) -> None:
     first = int(until(lambda: runs(records), 20)[-1].slot)
     last = first + SLOTS - 1
     deeds = torment(pair, records, last, random.Random(7))
@@ -175,7 +202,11 @@ def test_every_slot_has_one_effect_whatever_happens_to_the_schedulers(pair, reco
     assert sum(deeds.values()) >= SLOTS * SLOT_MS / 1000 / 5 and taken_over > 0
 
 
-def test_a_leader_stopped_in_its_work_cannot_publish_over_the_one_who_took_over(pair, records):
+def test_a_leader_stopped_in_its_work_cannot_publish_over_the_one_who_took_over(both_databases, tmp_path):
+    on_both(both_databases, tmp_path, a_leader_stopped_cannot_publish)
+
+
+def a_leader_stopped_cannot_publish(pair: list[Scheduler], records: Records) -> None:
     until(lambda: len(runs(records)) >= 5, 20)
     successors = []
     for _ in range(5):

@@ -9,7 +9,8 @@ import pytest
 from frictionless import Package, Schema
 from made_rows import T0, WATER, air, publish
 
-from pipelines.publish.catalogue import dictionary_markdown, write_catalogue
+from pipelines.publish.catalogue import dictionary_markdown, is_current, write_catalogue
+from pipelines.publish.store import newest_version, open_table
 from schemas.contracts import tables
 
 PROJECT = Path(__file__).resolve().parents[3]
@@ -93,3 +94,27 @@ def test_the_data_dictionary_explains_every_column_in_both_languages():
         for column in table.columns:
             line = next(line for line in section.splitlines() if line.startswith(f"| `{column.name}` |"))
             assert column.meaning_zh in line and column.meaning_en in line
+
+
+def test_a_catalogue_is_current_until_a_version_comes(root, tmp_path):
+    folder = tmp_path / "catalogue"
+    assert not is_current(str(root), folder)
+    write_catalogue(str(root), folder)
+    assert is_current(str(root), folder)
+    publish(root, [air("1414A", 1, 36)], "b4", at=3)
+    assert not is_current(str(root), folder)
+    write_catalogue(str(root), folder)
+    assert is_current(str(root), folder)
+    (folder / "catalogue.jsonld").unlink()
+    assert not is_current(str(root), folder)
+    (folder / "datapackage.json").write_text("{", encoding="utf-8")
+    assert not is_current(str(root), folder)
+
+
+def test_the_newest_version_is_that_of_the_log_also_beyond_its_checkpoints(root):
+    for number in range(60):
+        publish(root, [air("1414A", 2 + number, 36)], f"c{number}", at=4 + number)
+    assert list((root / "air_observation" / "_delta_log").glob("*.checkpoint.parquet"))
+    for name, table in tables().items():
+        shared = open_table(table, str(root))
+        assert newest_version(table, str(root)) == (None if shared is None else shared.version), name
