@@ -158,11 +158,11 @@ def _refuse_early(desk: Desk, draw: Draw, document: dict[str, Any], looker: Look
 
 
 def _drawn(document: dict[str, Any]) -> dict[str, tuple[str, int]]:
-    """Give the ids of all who were taken, with their seat and round."""
+    """Give the ids of all who were taken, with their round and their seat: who sits now may have changed seats since."""
     found: dict[str, tuple[str, int]] = {}
     for number, part in enumerate((document, *document["replacements"])):
         found |= {one["id"]: (one["seat"], number) for one in part["taken"]}
-    return found
+    return found | {one["id"]: (one["seat"], found[one["id"]][1]) for one in seating(document) if one["id"]}
 
 
 def _people(desk: Desk, draw: Draw, document: dict[str, Any], wanted: set[str]) -> dict[str, str]:
