@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,8 @@ def experts(bench: Bench) -> Iterator[Figure]:
     note = f"{_told(again).get('unchanged', 0):,} unchanged"
     yield _line(f"import of the same {number:,} again", again, _told(again).get("seconds"), note, number)
     asked = _task("pages", home)
-    for kind, one in _told(asked).items() or (("nothing", {}),):
+    lines: dict[str, dict[str, Any]] = _told(asked) or {"nothing": {}}
+    for kind, one in lines.items():
         note = f"p99 {one.get('p99', 0):.1f} ms, processor {one.get('processor', 0):.1f} ms, {one.get('shown')} shown"
         yield _line(f"experts, page: {kind}", asked, one.get("seconds"), note)
     drawn = _task("draw", home)
@@ -185,15 +187,11 @@ def draw(home: str) -> dict[str, Any]:
         desk = Desk(records, vault, KeyRing.open(Path(home) / "keys").current(), BOTH, BOTH, expert_rules())
         id_ = desks.request(desk, asked, by="li", at=T0).draw_id
         timed("freeze", lambda: freezing.freeze(desk, id_, by="wang", at=T0 + HOUR, approves=APPROVED))
+        sources = {"public_source": public, "fallback_source": later}
         for bureau in BOTH:
-            timed(
-                "commit",
-                lambda one=bureau: rounds.commit(
-                    desk, id_, one, public_source=public, fallback_source=later, by="wang", at=T0 + 2 * HOUR
-                ),
-            )
+            timed("commit", partial(rounds.commit, desk, id_, bureau, by="wang", at=T0 + 2 * HOUR, **sources))
         for bureau in BOTH:
-            timed("reveal", lambda one=bureau: rounds.reveal(desk, id_, one, by="wang", at=T0 + 3 * HOUR))
+            timed("reveal", partial(rounds.reveal, desk, id_, bureau, by="wang", at=T0 + 3 * HOUR))
         value = PublicValue(public.name, "03 09 11 20 28 31 + 07", public.due + HOUR)
         timed("run", lambda: rounds.run(desk, id_, value, by="wang", at=T0 + 32 * HOUR))
         document = timed("publish", lambda: rounds.publish(desk, id_, by="wang", at=T0 + 33 * HOUR))

@@ -620,6 +620,29 @@ def experts(people: Sequence[tuple[str, str, str, str, str, str]], serial: int) 
     ]
 
 
+WASTE_WATER, WASTE_GAS = "工业废水与园区污水治理", "工业废气与VOCs治理"
+BOTH_LISTS = ("何样例", "19000116", 107)
+"""Name, birth and serial of the expert who is in both lists; 贺样例 of Mianyang only sounds the same."""
+
+
+def advisers(told: str, division: str, first: int) -> list[tuple[str, str, str, str, str, str]]:
+    """Make experts of industrial water and air, each of an institute of their own."""
+    place = {"500109": "重庆", "510703": "绵阳"}[division]
+    return [
+        (
+            f"{name}样例",
+            f"190001{n + 15:02d}",
+            f"{place}示例{name}氏研究所",
+            uscc("12", division, first + n),
+            field,
+            "教授",
+        )
+        for n, (name, field) in enumerate(
+            (one[0], WASTE_GAS if one[1] == "气" else WASTE_WATER) for one in told.split()
+        )
+    ]
+
+
 def beibei_experts() -> dict[str, bytes]:
     """Make Beibei's experts as a workbook."""
     school, institute = ("西南示例大学", uscc("12", "500109", 21)), ("重庆示例环境科学研究院", uscc("12", "500109", 22))
@@ -629,6 +652,7 @@ def beibei_experts() -> dict[str, bytes]:
         ("蒲样例", "19680625", *institute, "农用地安全利用", "正高级工程师"),
         ("冉样例", "19790419", *institute, "自动监测与数据质量", "正高级工程师"),
         ("向样例", "19720930", "重庆示例律师事务所", uscc("31", "500109", 23), "生态环境法律与执法", "一级律师"),
+        *advisers("谭水 何水 游水 万水 邹气 龚气", "500109", 41),
     ]
     return {"专家名册_2026年.xlsx": plain_xlsx("专家名册", [EXPERT_HEADERS, *experts(people, 101)])}
 
@@ -645,8 +669,13 @@ def mianyang_experts() -> dict[str, bytes]:
         ("敬样例", "19740522", *firm, "建设用地调查与风险评估", "正高级工程师"),
         ("母样例", "19811214", *firm, "环境信用与信息披露", "高级工程师"),
         ("胥样例", "19660901", "绵阳示例核技术研究所", uscc("12", "510703", 33), "辐射环境与核技术利用", "研究员"),
+        *advisers("贺水 安水 蹇水 仲水 青气 代气", "510703", 51),
+        ("谌样例", "19000127", "四川示例涪滨包装有限公司", uscc("91", "510703", 1), WASTE_WATER, "高级工程师"),
+        (BOTH_LISTS[0], BOTH_LISTS[1], "重庆示例何氏研究所", uscc("12", "500109", 42), WASTE_WATER, "教授"),
     ]
-    return {"专家名册_2026年.csv": csv_bytes([EXPERT_HEADERS, *experts(people, 201)], "gb18030")}
+    rows = experts(people, 201)
+    rows[-1][1] = identity_number(*BOTH_LISTS[1:])
+    return {"专家名册_2026年.csv": csv_bytes([EXPERT_HEADERS, *rows], "gb18030")}
 
 
 # --- all -------------------------------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from expert_registry import replacing
+from expert_registry.day_words import in_china
 from expert_registry.desk import Desk, papers_of
 from expert_registry.errors import IncompleteExpert, NotYet, UnknownWord, WrongState
 from expert_registry.papers import PublicSource
@@ -247,8 +248,8 @@ def _refuse_early(rules: ExpertRules, seat: Seat, state: str, at: datetime) -> N
         over = seat.state_at + timedelta(hours=rules.answer_hours)
         if at < over:
             raise NotYet(
-                f"答复期限为 {over.isoformat()}，此前不能记为逾期未答复",
-                f"there is time to answer until {over.isoformat()}",
+                f"答复期限为 {in_china(over)}，此前不能记为逾期未答复",
+                f"there is time to answer until {in_china(over)} China time",
             )
     if state in ("attended", "absent") and at.astimezone(CHINA).date() < seat.held_on:
         raise NotYet(f"会议日为 {seat.held_on}，尚未到期", f"the meeting is on {seat.held_on}")

@@ -14,6 +14,7 @@ from datetime import date, datetime
 from typing import Any
 
 from expert_registry import papers, protocol
+from expert_registry.day_words import in_china
 from expert_registry.desk import ABANDONED, Desk, latest, papers_of
 from expert_registry.errors import BadDraw
 from expert_registry.replacing import linked, opened
@@ -233,4 +234,7 @@ def _refuse_late(desk: Desk, draw: Draw, bureau: str, at: datetime, until: str) 
     if draw.bureau not in desk.plays:
         return  # this home does not draw: that the paper came late is an incident here, see rounds.incidents
     if write_time(at) > until:
-        raise BadDraw(f"{bureau} 的文书到达时已过期限 {until}", f"the paper of {bureau} came after its time, {until}")
+        raise BadDraw(
+            f"{bureau} 的文书到达时已过期限 {in_china(until)}",
+            f"the paper of {bureau} came after its time, {in_china(until)}",
+        )

@@ -14,6 +14,7 @@ from typing import Any
 
 from expert_registry import protocol
 from expert_registry.candidates import Reason
+from expert_registry.day_words import in_china
 from expert_registry.desk import Desk, latest, paper_of, papers_of
 from expert_registry.errors import NotYet, WrongState
 from expert_registry.freezing import EXCLUSIONS
@@ -152,8 +153,8 @@ def _refuse_early(desk: Desk, draw: Draw, document: dict[str, Any], looker: Look
             purpose=f"{draw.draw_id} 公开前（未予显示）：{looker.purpose}",
         )  # fmt: skip
         raise NotYet(
-            f"{draw.draw_id} 的名单在 {opens_at.isoformat()} 前密封，本次查看已留痕",
-            f"the names of {draw.draw_id} stay sealed until {opens_at.isoformat()}; this look was recorded",
+            f"{draw.draw_id} 的名单在 {in_china(opens_at)}（北京时间）前密封，本次查看已留痕",
+            f"the names of {draw.draw_id} stay sealed until {in_china(opens_at)} China time; this look was recorded",
         )
 
 

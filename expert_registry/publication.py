@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from expert_registry.day_words import in_china
 from expert_registry.errors import BadDraw
 from expert_registry.papers import (
     KeyBook,
@@ -186,8 +187,8 @@ def _check_value(value: Mapping[str, Any], source: Mapping[str, Any], drawn_at: 
     check_shape("public_value", value)
     if not value["value"] or value["source"] != source["name"] or value["observed_at"] < source["due"]:
         raise BadDraw(
-            f"公开值须出自 {source['name']} 且不早于 {source['due']}",
-            f"the public value must be of {source['name']} and not before {source['due']}",
+            f"公开值须出自 {source['name']} 且不早于 {in_china(source['due'])}（北京时间）",
+            f"the public value must be of {source['name']} and not before {in_china(source['due'])} China time",
         )
     _check_drawn_after(drawn_at, value["observed_at"])
 

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from expert_registry import papers, publication
+from expert_registry.day_words import in_china
 from expert_registry.desk import Desk, latest, papers_of
 from expert_registry.errors import BadDraw, NeedsSecondPerson, WrongState
 from expert_registry.papers import PublicSource, PublicValue
@@ -110,8 +111,8 @@ def replace(desk: Desk, draw_id: str, *, by: str, at: datetime, value: PublicVal
     missing = [bureau for bureau in bureaus if bureau not in links]
     if missing and write_time(at) <= opening["links_by"]:
         raise WrongState(
-            f"{'、'.join(missing)} 尚未给出链环，期限 {opening['links_by']}",
-            f"{', '.join(missing)} has given no link; it is due by {opening['links_by']}",
+            f"{'、'.join(missing)} 尚未给出链环，期限 {in_china(opening['links_by'])}",
+            f"{', '.join(missing)} has given no link; it is due by {in_china(opening['links_by'])} China time",
         )
     if value is not None and value.observed_at > at:
         raise BadDraw("公开值的观察时间晚于本机时间", "the value was seen ahead of this clock")

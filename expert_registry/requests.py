@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
+from expert_registry.day_words import in_china
 from expert_registry.errors import BadRequest, StatutoryPanel
 from expert_registry.people import GroupMember, Matter, Party
 from expert_registry.protocol import Seat
@@ -99,8 +100,8 @@ def check_request(request: PanelRequest, bureaus: Sequence[str], rules: ExpertRu
     _check_seats(request, rules)
     if request.opens_at <= at or matter.on < _day(at):
         raise BadRequest(
-            f"会议日 {matter.on} 与公开时间 {request.opens_at.isoformat()} 须在申请之后",
-            f"the meeting on {matter.on} and the opening at {request.opens_at.isoformat()} come after the request",
+            f"会议日 {matter.on} 与公开时间 {in_china(request.opens_at)} 须在申请之后",
+            f"the meeting on {matter.on} and the opening at {in_china(request.opens_at)} come after the request",
         )
 
 

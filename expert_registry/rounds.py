@@ -17,6 +17,7 @@ from datetime import datetime
 from typing import Any
 
 from expert_registry import papers, publication
+from expert_registry.day_words import in_china
 from expert_registry.desk import Desk, latest, need_second, paper_of, papers_of
 from expert_registry.errors import BadDraw, WrongState
 from expert_registry.papers import PublicSource, PublicValue
@@ -120,8 +121,8 @@ def run(desk: Desk, draw_id: str, value: PublicValue, *, by: str, at: datetime) 
     missing = [bureau for bureau in frozen["bureaus"] if bureau not in reveals]
     if missing and write_time(at) <= frozen["request"]["reveal_by"]:
         raise WrongState(
-            f"{'、'.join(missing)} 尚未揭示，期限 {frozen['request']['reveal_by']}，到期后由备用公开来源决定",
-            f"{', '.join(missing)} has not revealed; after {frozen['request']['reveal_by']} the fallback decides",
+            f"{'、'.join(missing)} 尚未揭示，期限 {in_china(frozen['request']['reveal_by'])}，到期后由备用公开来源决定",
+            f"{', '.join(missing)} has not revealed; after {in_china(frozen['request']['reveal_by'])} China time the fallback decides",
         )
     _refuse_future(value, at)
     made = publication.draw(
@@ -262,6 +263,6 @@ def _refuse_other_sources(paper: Mapping[str, Any], public: PublicSource, fallba
 def _refuse_future(value: PublicValue, at: datetime) -> None:
     if value.observed_at > at:
         raise BadDraw(
-            f"公开值的观察时间 {value.observed_at.isoformat()} 晚于本机时间",
-            f"the value was seen at {value.observed_at.isoformat()}, ahead of this clock",
+            f"公开值的观察时间 {in_china(value.observed_at)} 晚于本机时间",
+            f"the value was seen at {in_china(value.observed_at)}, ahead of this clock",
         )

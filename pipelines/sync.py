@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 from pipelines.batch import FINDING_COLUMNS, Normalisation, Outcome, Places, ReadLimits
 from pipelines.disk import digest
 from pipelines.errors import GateRefused, OurFault, PublishError, RoadError, Stopped, UnreadableFile, WrongSender
+from pipelines.intake.personal import is_personal
 from pipelines.intake.read import Reader, unpack
 from pipelines.intake.receive import kept_path, receive, sweep
 from schemas.experts import PersonRow
@@ -253,7 +254,7 @@ def submit(
                 container = digest(path)
             try:
                 bureau = _bureau(road, bureau_code)
-                if dataset == "experts":
+                if dataset == "experts" or is_personal(member, layouts(bureau.bureau, road.site)):
                     raise _no_roster()
                 batch, repeated = receive(
                     member,
@@ -511,8 +512,8 @@ def _why_refused(verdict: Verdict) -> dict[str, object] | None:
 def _no_roster() -> WrongSender:
     return WrongSender(
         "no-roster",
-        "专家名单含个人信息，只能预检（check）：专家库登记尚未启用，文件未保存",
-        "an expert list holds personal data: only check takes it until the expert registry is there; nothing was kept",
+        "专家名单含个人信息，请用 gongzhi experts import 导入；文件未保存",
+        "an expert list holds personal data: gongzhi experts import takes it; nothing was kept",
     )
 
 

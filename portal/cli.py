@@ -608,7 +608,8 @@ def waive(
 import portal.cli_night  # noqa: E402, I001  (commands are registered on app; they need what stands above)
 import portal.cli_credit  # noqa: E402
 import portal.cli_lists  # noqa: E402
-import portal.cli_draw  # noqa: E402, F401
+import portal.cli_draw  # noqa: E402
+import portal.cli_experts  # noqa: E402, F401
 
 WRONG_USE = (
     "query-refused",
@@ -622,6 +623,10 @@ WRONG_USE = (
     "unknown-purpose",
     "incomplete-request",
     "incomplete-message",
+    "incomplete-expert",
+    "unknown-word",
+    "unknown-draw",
+    "unknown-seat",
 )
 """Codes of errors that the person at the keyboard made."""
 
@@ -639,16 +644,17 @@ def main() -> None:
 def _explain(error: Exception) -> Exit:
     """Say what went wrong in one line; the trace follows only where the fault is ours."""
     from credit_registry.errors import DamagedRegister, DamagedTable, NoRegister, RegistryError
+    from expert_registry.errors import ExpertError, NoVaultKey, SealBroken
     from pipelines.errors import PublishError, RoadError
-    from records.errors import RecordsError
+    from records.errors import IllegalState, RecordsError
     from schemas.files import MalformedFact
 
-    broken = (PublishError, RecordsError, DamagedRegister, DamagedTable, NoRegister)
-    if isinstance(error, RoadError | RecordsError | RegistryError):
+    broken = (PublishError, RecordsError, DamagedRegister, DamagedTable, NoRegister, NoVaultKey, SealBroken)
+    if isinstance(error, RoadError | RecordsError | RegistryError | ExpertError):
         words(error.message if LANGUAGE == "zh" else error.message_en)
         if error.code in WRONG_USE:
             return Exit.USE
-        return Exit.BROKEN if isinstance(error, broken) else Exit.REFUSED
+        return Exit.BROKEN if isinstance(error, broken) and not isinstance(error, IllegalState) else Exit.REFUSED
     if isinstance(error, MalformedFact):
         words(say(f"事实文件有误：{error}", f"malformed fact: {error}"))
         return Exit.BROKEN

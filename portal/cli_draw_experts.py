@@ -1,4 +1,4 @@
-"""The draw of a panel, step by step: request, freeze, commit, reveal, run, publish; abandon, list, show; export, import.
+"""The draw of a panel, step by step: request, freeze, commit, reveal, run, publish; abandon, list, show.
 
 Two persons: who asks for a draw can neither freeze nor run it. Every step asked for again gives what stands. After each
 step the next one is said. What the protocol is: ``docs/draw-protocol.md``.
@@ -29,7 +29,9 @@ Part = Annotated[
 ]
 SourceName = Annotated[str, typer.Option("--source", help=say("尚未产生的公开数值", "a public value still to come"))]
 Due = Annotated[str, typer.Option("--due", help=say("何时公布，如 2026-06-08 21:15", "when it falls due"))]
-Value = Annotated[str, typer.Option("--value", help=say("公开来源公布的数值，照写", "what the source said, as written"))]
+Value = Annotated[
+    str, typer.Option("--value", help=say("公开来源公布的数值，照写", "what the source said, as written"))
+]
 Seen = Annotated[str, typer.Option("--seen", help=say("何时看到，默认现在", "when it was seen; now"))]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help=say("写到哪里", "file to write"))]
 
@@ -56,7 +58,7 @@ def request(
     with office(home, by) as desk:
         whole = replace(asked.request, matter=desk.complete(asked.request.matter))
         made = ask(desk.desk, whole, by=desk.by, at=desk.at, redraw=asked.redraw)
-        _tell(desk, made.draw_id, as_json)
+        tell_draw(desk, made.draw_id, as_json)
 
 
 @draw.command(help=say("冻结名单（第二人）：此后名单不可改", "freeze the list, as the second person"))
@@ -83,10 +85,8 @@ def freeze(
 
     with office(home, by) as desk:
         matter = read_request(paper_of(desk.desk, draw_id, "request")).matter
-        fix(
-            desk.desk, draw_id, by=desk.by, at=desk.at, approves={FEW: few, REDRAW: again}, facts=desk.facts(matter)
-        )
-        _tell(desk, draw_id, as_json)
+        fix(desk.desk, draw_id, by=desk.by, at=desk.at, approves={FEW: few, REDRAW: again}, facts=desk.facts(matter))
+        tell_draw(desk, draw_id, as_json)
 
 
 @draw.command(help=say("承诺：密封秘密数，签名承诺书", "seal a secret and sign the commitment to it"))
@@ -105,7 +105,7 @@ def commit(
 
     The source falls due after the time to reveal, the fallback later still.
 
-    Example: gongzhi experts draw commit beibei-2026-0001 --source 双色球第2026064期 --due "2026-06-09 21:15" --fallback 双色球第2026065期 --fallback-due "2026-06-11 21:15"
+    Example: gongzhi experts draw commit beibei-2026-0001 --source SSQ064 --due 2026-06-09T21:15 --fallback SSQ065 --fallback-due 2026-06-11T21:15
     """
     from expert_registry.papers import PublicSource
     from expert_registry.rounds import commit as promise
@@ -126,11 +126,9 @@ def commit(
                 "请写明公开来源：--source --due --fallback --fallback-due",
                 "name the public sources: --source --due --fallback --fallback-due",
             )
-        for one in _parts(desk, bureau):
-            promise(
-                desk.desk, draw_id, one, public_source=pair[0], fallback_source=pair[1], by=desk.by, at=desk.at
-            )
-        _tell(desk, draw_id, as_json)
+        for one in parts_of(desk, bureau):
+            promise(desk.desk, draw_id, one, public_source=pair[0], fallback_source=pair[1], by=desk.by, at=desk.at)
+        tell_draw(desk, draw_id, as_json)
 
 
 @draw.command(help=say("揭示秘密数：须在期限内", "reveal the secret, in time"))
@@ -142,9 +140,9 @@ def reveal(draw_id: Draw, bureau: Part = "", by: By = "", as_json: Json = False,
     from expert_registry.rounds import reveal as give
 
     with office(home, by) as desk:
-        for one in _parts(desk, bureau):
+        for one in parts_of(desk, bureau):
             give(desk.desk, draw_id, one, by=desk.by, at=desk.at)
-        _tell(desk, draw_id, as_json)
+        tell_draw(desk, draw_id, as_json)
 
 
 @draw.command(help=say("抽取（第二人）：写入公开数值", "draw with the public value, as the second person"))
@@ -165,7 +163,7 @@ def run(
     with office(home, by) as desk:
         at = read_instant(seen) if seen else desk.at
         make(desk.desk, draw_id, PublicValue(deciding_source(desk.desk, draw_id), value, at), by=desk.by, at=desk.at)
-        _tell(desk, draw_id, as_json)
+        tell_draw(desk, draw_id, as_json)
 
 
 @draw.command(help=say("公布：复算后写出公布文件", "do it again, publish, write the file"))
@@ -180,8 +178,10 @@ def publish(draw_id: Draw, output: Output = None, by: By = "", as_json: Json = F
         document = put_out(desk.desk, draw_id, by=desk.by, at=desk.at)
         path = output or Path(f"{draw_id}.json")
         write(path, document)
-        words(say(f"已写出 {path}；复算：gongzhi experts verify {path}", f"wrote {path}; gongzhi experts verify {path}"))
-        _tell(desk, draw_id, as_json)
+        words(
+            say(f"已写出 {path}；复算：gongzhi experts verify {path}", f"wrote {path}; gongzhi experts verify {path}")
+        )
+        tell_draw(desk, draw_id, as_json)
 
 
 @draw.command(help=say("中止：编号和文书保留", "end a draw without a panel; its number stays"))
@@ -201,7 +201,7 @@ def abandon(
 
     with office(home, by) as desk:
         end(desk.desk, draw_id, code, reason, by=desk.by, at=desk.at)
-        _tell(desk, draw_id, as_json)
+        tell_draw(desk, draw_id, as_json)
 
 
 @draw.command("list", help=say("全部抽取与应急征调，编号连续", "all draws and call-outs; no number is missing"))
@@ -210,7 +210,7 @@ def list_draws(
 ) -> None:
     """List all, the abandoned too, and check that no number or paper is missing; exit 1 where one is.
 
-    Example: gongzhi experts draw list
+    Example: gongzhi experts draw list --json
     """
     from portal.expert_rounds import listed
     from portal.expert_words import draw_table
@@ -230,7 +230,9 @@ def list_draws(
     raise typer.Exit(Exit.REFUSED if faults else Exit.DONE)
 
 
-@draw.command(help=say("一次抽取：文书、进度；--names 公开时间后看姓名与席位", "one draw; --names once they may be seen"))
+@draw.command(
+    help=say("一次抽取：文书、进度；--names 公开时间后看姓名与席位", "one draw; --names once they may be seen")
+)
 def show(
     draw_id: Draw,
     names: Annotated[bool, typer.Option("--names", help=say("姓名（公开时间之后，留痕）", "names; recorded"))] = False,
@@ -248,59 +250,7 @@ def show(
     from portal.expert_rounds import seats_shown
 
     with office(home, by, role, unit, purpose) as desk:
-        _tell(desk, draw_id, as_json, seats_shown(desk, draw_id) if names else None)
-
-
-@draw.command(help=say("密钥交审计：结束并公开后", "the key of the opaque ids, for an auditor"))
-def key(
-    draw_id: Draw, role: Role = "auditor", unit: Unit = "", purpose: Purpose = "", by: By = "", home: Home = None
-) -> None:
-    """Give the key with which an auditor tells every opaque id of the list; recorded.
-
-    Example: gongzhi experts draw key beibei-2026-0001 --role auditor --purpose 年度审计
-    """
-    from expert_registry.opening import release_key
-
-    with office(home, by, role, unit, purpose) as desk:
-        data(release_key(desk.desk, draw_id, desk.looker(), desk.at))
-
-
-@draw.command(help=say("双机模式：写出交给对方的文书", "two homes: the papers for the other bureau"))
-def export(
-    draw_id: Draw,
-    output: Annotated[Path, typer.Option("--output", "-o")],
-    bureau: Part = "",
-    by: By = "",
-    home: Home = None,
-) -> None:
-    """Write all papers of a draw the other bureau may have into one signed file; it names nobody.
-
-    Example: gongzhi experts draw export beibei-2026-0001 -o 致绵阳.json
-    """
-    from expert_registry.exchange import export as packet
-
-    with office(home, by) as desk:
-        write(output, packet(desk.desk, draw_id, _parts(desk, bureau)[0], desk.at))
-    words(say(f"已写出 {output}，请送交对方", f"wrote {output}: send it to the other bureau"))
-
-
-@draw.command("import", help=say("双机模式：收入对方的文书", "two homes: take in the papers of the other bureau"))
-def import_papers(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False)],
-    by: By = "",
-    as_json: Json = False,
-    home: Home = None,
-) -> None:
-    """Check the papers of the other bureau one by one and keep them; what stands already is never replaced.
-
-    Example: gongzhi experts draw import 致绵阳.json
-    """
-    from expert_registry.exchange import take_in
-    from expert_registry.verification import read
-
-    with office(home, by) as desk:
-        made = take_in(desk.desk, read(file.read_bytes()), by=desk.by, at=desk.at)
-        _tell(desk, made.draw_id, as_json)
+        tell_draw(desk, draw_id, as_json, seats_shown(desk, draw_id) if names else None)
 
 
 def write(path: Path, document: Any) -> None:
@@ -308,11 +258,12 @@ def write(path: Path, document: Any) -> None:
     path.write_text(json.dumps(document, ensure_ascii=False, sort_keys=True, indent=1) + "\n", encoding="utf-8")
 
 
-def _parts(desk: Any, bureau: str) -> tuple[str, ...]:
+def parts_of(desk: Any, bureau: str) -> tuple[str, ...]:
+    """Give the bureaus meant: the one named, or all this home plays."""
     return (bureau,) if bureau else tuple(desk.desk.plays)
 
 
-def _tell(desk: Any, draw_id: str, as_json: bool, seats: list[dict[str, Any]] | None = None) -> None:
+def tell_draw(desk: Any, draw_id: str, as_json: bool, seats: list[dict[str, Any]] | None = None) -> None:
     """Show a draw as it stands, and say what comes next."""
     from portal.expert_rounds import next_step, standing
     from portal.expert_words import draw_lines, seat_lines

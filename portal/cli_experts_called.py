@@ -9,15 +9,23 @@ import typer
 
 from portal.cli import Exit, Home, Json, data, stop, words
 from portal.cli_experts import By, Purpose, Reason, Role, Unit, experts, office, print_json
-from portal.cli_panel_experts import Proposal, proposals
 from portal.words import say
+
+proposals = typer.Typer(
+    name="proposals",
+    no_args_is_help=True,
+    help=say("移出建议：系统提出，由人决定", "proposals to remove: raised by a rule, decided by a person"),
+)
+experts.add_typer(proposals)
+
+Proposal = Annotated[str, typer.Argument(metavar="PROPOSAL", help=say("建议编号 p-…", "number of the proposal, p-…"))]
 
 
 @proposals.command(help=say("按规则查找，提出新的建议", "raise what the rules give"))
 def look(by: By = "", as_json: Json = False, home: Home = None) -> None:
     """Look over all uses for two unexplained refusals in a row and two poor appraisals in a year.
 
-    Example: gongzhi experts proposals look
+    Example: gongzhi experts proposals look --by 孙工
     """
     from expert_registry.removals import propose
 
@@ -37,7 +45,7 @@ def list_proposals(
 ) -> None:
     """List proposals with their explanation: the rule, its source, the uses, and what the expert may do.
 
-    Example: gongzhi experts proposals list
+    Example: gongzhi experts proposals list --all
     """
     from expert_registry.removals import explain
     from records.expert_appraisals import proposals as kept

@@ -25,9 +25,7 @@ Pair = Annotated[str, typer.Argument(metavar="MATCH", help=say("配对编号 x-�
 
 @match.command("list", help=say("列出配对及其证据", "list pairs with their evidence"))
 def list_matches(
-    state: Annotated[
-        str, typer.Option("--state", help="proposed | same | different | lapsed | all")
-    ] = "proposed",
+    state: Annotated[str, typer.Option("--state", help="proposed | same | different | lapsed | all")] = "proposed",
     role: Role = "",
     unit: Unit = "",
     purpose: Purpose = "",
@@ -37,7 +35,7 @@ def list_matches(
 ) -> None:
     """List pairs of records that may be one person, the surest first. Until decided neither is drawn.
 
-    Example: gongzhi experts match list
+    Example: gongzhi experts match list --state proposed
     """
     from portal.expert_views import pairs
     from portal.expert_words import match_lines
@@ -69,7 +67,9 @@ def decide(
 
     with office(home, by) as desk:
         made = settle(desk.records, pair, decision, desk.by, desk.at, reason, keep)
-    data(say(f"{pair}：{made.state}" + (f"，保留 {made.kept}" if made.kept else ""), f"{pair}: {made.state} {made.kept}"))
+    data(
+        say(f"{pair}：{made.state}" + (f"，保留 {made.kept}" if made.kept else ""), f"{pair}: {made.state} {made.kept}")
+    )
 
 
 @match.command(help=say("撤销核定", "take a decision back"))
@@ -98,14 +98,19 @@ def refresh(by: By = "", as_json: Json = False, home: Home = None) -> None:
     if as_json:
         print_json({"new": done.new, "changed": done.changed, "lapsed": done.lapsed})
     else:
-        data(say(f"新增 {done.new}，变化 {done.changed}，失效 {done.lapsed}", f"{done.new} new, {done.changed} changed, {done.lapsed} lapsed"))
+        data(
+            say(
+                f"新增 {done.new}，变化 {done.changed}，失效 {done.lapsed}",
+                f"{done.new} new, {done.changed} changed, {done.lapsed} lapsed",
+            )
+        )
 
 
 @keys.command("list", help=say("本方与对方的公钥，本机代表谁", "public keys, and whose part this home plays"))
 def list_keys(as_json: Json = False, home: Home = None) -> None:
     """Show whose part this home plays in draws, its public key for the other bureau, and the keys it trusts.
 
-    Example: gongzhi experts keys list
+    Example: gongzhi experts keys list --json
     """
     with office(home) as desk:
         told = {
@@ -124,7 +129,9 @@ def list_keys(as_json: Json = False, home: Home = None) -> None:
     data(say(f"密封字段的现用密钥：{told['vault']}", f"sealed fields are sealed with {told['vault']}"))
 
 
-@keys.command(help=say("双机模式：本机代表谁，对方用哪个公钥签名", "two homes: whose part is played here, whose keys count"))
+@keys.command(
+    help=say("双机模式：本机代表谁，对方用哪个公钥签名", "two homes: whose part is played here, whose keys count")
+)
 def trust(
     bureau: Annotated[str, typer.Argument(metavar="BUREAU", help=say("对方单位代码", "the other bureau"))],
     key: Annotated[str, typer.Argument(metavar="KEY", help=say("对方公钥（64 位十六进制）", "its public key, hex"))],
@@ -139,10 +146,19 @@ def trust(
 
     with office(home, by) as desk:
         if bureau not in desk.bureaus or not re.fullmatch(r"[0-9a-f]{64}", key):
-            stop(Exit.USE, f"须为 {'、'.join(desk.bureaus)} 之一和 64 位十六进制公钥", "a bureau, and a key of 64 hex digits")
+            stop(
+                Exit.USE,
+                f"须为 {'、'.join(desk.bureaus)} 之一和 64 位十六进制公钥",
+                "a bureau, and a key of 64 hex digits",
+            )
         plays = trust_key(desk, bureau, key)
     words(say("请与对方电话核对公钥", "compare the key with the other bureau by telephone"))
-    data(say(f"本机代表 {'、'.join(plays)}，信任 {bureau} 的公钥", f"this home plays {', '.join(plays)} and trusts {bureau}"))
+    data(
+        say(
+            f"本机代表 {'、'.join(plays)}，信任 {bureau} 的公钥",
+            f"this home plays {', '.join(plays)} and trusts {bureau}",
+        )
+    )
 
 
 @keys.command(help=say("更换密封字段的密钥，全部重新加密", "make a new key of the vault and seal everything anew"))

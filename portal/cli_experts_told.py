@@ -15,7 +15,21 @@ import typer
 
 from portal.cli import Exit, Home, data, stop
 from portal.cli_experts import (
-    DAY, By, Every, Expert, OfBureau, Reason, Role, Since, Some, Until, chosen, day, experts, office, today,
+    DAY,
+    By,
+    Every,
+    Expert,
+    OfBureau,
+    Reason,
+    Role,
+    Since,
+    Some,
+    Until,
+    chosen,
+    day,
+    experts,
+    office,
+    today,
 )  # fmt: skip
 from portal.words import say
 
@@ -29,10 +43,14 @@ def work(
     expert: Expert,
     employer: Annotated[str, typer.Argument(metavar="EMPLOYER", help=say("单位名称", "name of the employer"))],
     code: Code = "",
-    kind: Annotated[str, typer.Option("--as", help="employee | director | supervisor | shareholder | controller")] = "employee",
+    kind: Annotated[
+        str, typer.Option("--as", help="employee | director | supervisor | shareholder | controller")
+    ] = "employee",
     since: Since = None,
     until: Until = None,
-    ended: Annotated[bool, typer.Option("--ended", help=say("登记的任职于 --until 结束", "what is on record ended"))] = False,
+    ended: Annotated[
+        bool, typer.Option("--ended", help=say("登记的任职于 --until 结束", "what is on record ended"))
+    ] = False,
     source: Source = "",
     reason: Reason = "",
     by: By = "",
@@ -51,14 +69,18 @@ def work(
                 stop(Exit.USE, "--ended 须写 --until", "--ended goes with --until")
             number = end_employment(desk.records, expert, code or employer, until.date(), desk.by, desk.at, reason)
             if not number:
-                stop(Exit.REFUSED, f"{expert} 没有在任的 {employer}", f"{expert} has no open employment with {employer}")
+                stop(
+                    Exit.REFUSED, f"{expert} 没有在任的 {employer}", f"{expert} has no open employment with {employer}"
+                )
         else:
             told = Employment(employer, code, kind, day(since), day(until), source)
             declare_employment(desk.records, expert, told, desk.by, desk.at)
     data(say("已登记", "kept"))
 
 
-@experts.command(help=say("同意：sharing 提供给对方、publication 公开、bank 账户", "consents: sharing, publication, bank"))
+@experts.command(
+    help=say("同意：sharing 提供给对方、publication 公开、bank 账户", "consents: sharing, publication, bank")
+)
 def consent(
     kind: Annotated[str, typer.Argument(metavar="KIND", help="sharing | publication | bank")],
     some: Some = None,
@@ -102,14 +124,16 @@ def tie(
     amount: Annotated[str, typer.Option("--yuan", help=say("金额（元）", "amount in yuan"))] = "",
     source: Source = "",
     reason: Reason = "",
-    take_back: Annotated[int | None, typer.Option("--take-back", help=say("撤下此编号的关系", "take this one back"))] = None,
+    take_back: Annotated[
+        int | None, typer.Option("--take-back", help=say("撤下此编号的关系", "take this one back"))
+    ] = None,
     role: Role = "",
     by: By = "",
     home: Home = None,
 ) -> None:
     """Tell of a tie to a party, a work or a matter. A clearance is told by pool staff alone, with its reason.
 
-    Example: gongzhi experts tie e-20260414-0123456789ab adviser_or_contract_3y --party 示例涂料有限公司 --yuan 8000 --until 2025-06-30 --source 申报表
+    Example: gongzhi experts tie e-20260414-0123456789ab adviser_or_contract_3y --party 示例涂料有限公司 --yuan 8000 --source 申报表
     """
     from expert_registry.declarations import clear_tie, declare_tie
     from expert_registry.people import Tie
@@ -175,7 +199,12 @@ def practice(
 @experts.command(help=say("银行账户：须先有 bank 同意，从文件读入", "a bank account, read from a file; needs consent"))
 def bank(
     expert: Expert,
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, allow_dash=True, help=say("含账号的文件，- 为标准输入", "file, - for stdin"))],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, allow_dash=True, help=say("含账号的文件，- 为标准输入", "file, - for stdin")
+        ),
+    ],
     by: By = "",
     home: Home = None,
 ) -> None:
@@ -203,7 +232,9 @@ def enterprise(
     other: Annotated[str, typer.Option("--other", help=say("关联企业的代码", "code of the other"))] = "",
     other_name: Annotated[str, typer.Option("--other-name")] = "",
     head: Annotated[str, typer.Option("--head", help=say("负责人姓名", "name of a head"))] = "",
-    head_as: Annotated[str, typer.Option("--as", help="legal_representative | head | controller")] = "legal_representative",
+    head_as: Annotated[
+        str, typer.Option("--as", help="legal_representative | head | controller")
+    ] = "legal_representative",
     since: Since = None,
     until: Until = None,
     source: Source = "",

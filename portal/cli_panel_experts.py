@@ -1,4 +1,4 @@
-"""What follows a draw: replace, invite, answer, appraise, fee, minutes, archive; and proposals to remove."""
+"""What follows a draw: replace, invite, answer, appraise, fee, minutes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,7 @@ replace = typer.Typer(
     help=say("递补：启动、给出链环、抽取", "a replacement: open, link, run"),
 )
 experts.add_typer(replace)
-proposals = typer.Typer(
-    name="proposals",
-    no_args_is_help=True,
-    help=say("移出建议：系统提出，由人决定", "proposals to remove: raised by a rule, decided by a person"),
-)
-experts.add_typer(proposals)
 
-Proposal = Annotated[str, typer.Argument(metavar="PROPOSAL", help=say("建议编号 p-…", "number of the proposal, p-…"))]
 Document = Annotated[str, typer.Option("--document", help=say("凭据（邀请函、回执、意见文号）", "what shows it"))]
 
 
@@ -60,7 +53,9 @@ def open_vacancy(
     if as_json:
         print_json(paper)
     else:
-        data(say(f"第 {paper['round']} 次递补，原因 {paper['cause']}", f"replacement {paper['round']}: {paper['cause']}"))
+        data(
+            say(f"第 {paper['round']} 次递补，原因 {paper['cause']}", f"replacement {paper['round']}: {paper['cause']}")
+        )
     until = shown(paper["links_by"])
     words(
         say(
@@ -191,13 +186,16 @@ def answer(
         )
 
 
-@experts.command(help=say("评价：用户单位评专家、专家评组织方；不写则列出待评", "appraise one use; without: what is due"))
+@experts.command(
+    help=say("评价：用户单位评专家、专家评组织方；不写则列出待评", "appraise one use; without: what is due")
+)
 def appraise(
     draw_id: Annotated[str, typer.Argument(metavar="DRAW")] = "",
     expert: Annotated[str, typer.Argument(metavar="EXPERT")] = "",
     grade: Annotated[str, typer.Argument(metavar="GRADE", help="excellent | good | fair | poor")] = "",
     kind: Annotated[
-        str, typer.Option("--kind", help=say("by-user 用户单位评专家；of-organiser 专家评组织方", "by-user | of-organiser"))
+        str,
+        typer.Option("--kind", help=say("by-user 用户单位评专家；of-organiser 专家评组织方", "by-user | of-organiser")),
     ] = "by-user",
     reason: Reason = "",
     by: By = "",
@@ -231,9 +229,13 @@ def appraise(
 def fee(
     draw_id: Draw,
     expert: Expert,
-    yuan: Annotated[str, typer.Argument(metavar="YUAN", help=say("金额（元），更正写负数", "yuan; a correction is negative"))],
+    yuan: Annotated[
+        str, typer.Argument(metavar="YUAN", help=say("金额（元），更正写负数", "yuan; a correction is negative"))
+    ],
     payer: Annotated[str, typer.Option("--payer", help=say("支付单位", "who pays"))],
-    paid_on: Annotated[datetime | None, typer.Option("--paid-on", formats=DAY, help=say("支付日，默认今天", "day"))] = None,
+    paid_on: Annotated[
+        datetime | None, typer.Option("--paid-on", formats=DAY, help=say("支付日，默认今天", "day"))
+    ] = None,
     by: By = "",
     home: Home = None,
 ) -> None:
@@ -253,7 +255,9 @@ def fee(
 def minutes(
     draw_id: Draw,
     output: Annotated[Path, typer.Option("--output", "-o", help="X.pdf | X.json")],
-    address: Annotated[str, typer.Option("--address", help=say("公布网址（二维码）", "where it is published (QR)"))] = "",
+    address: Annotated[
+        str, typer.Option("--address", help=say("公布网址（二维码）", "where it is published (QR)"))
+    ] = "",
     role: Role = "",
     unit: Unit = "",
     purpose: Purpose = "",
@@ -277,23 +281,3 @@ def minutes(
 
             output.write_bytes(print_minutes(document, address=address))
     words(say(f"已写出 {output}", f"wrote {output}"))
-
-
-@experts.command(help=say("归档：核对文书齐全，签名归档单", "archive a draw that has ended"))
-def archive(draw_id: Draw, output: Annotated[Path | None, typer.Option("--output", "-o")] = None, by: By = "", home: Home = None) -> None:
-    """Sign the sheet that says what there is of a draw and how long it is kept; refused while a seat is open.
-
-    Example: gongzhi experts archive beibei-2026-0001 --by 张工
-    """
-    from expert_registry.archive import archive as close
-
-    with office(home, by) as desk:
-        document = close(desk.desk, draw_id, by=desk.by, at=desk.at)
-    if output is not None:
-        write(output, document)
-    data(
-        say(
-            f"第 {document['edition'] + 1} 版归档单，文书 {len(document['papers'])} 件，保存至 {document['keep_until']}",
-            f"archived, edition {document['edition'] + 1}: {len(document['papers'])} papers, kept until {document['keep_until']}",
-        )
-    )

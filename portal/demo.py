@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.batch import Outcome, Places
-from pipelines.sync import Road, check
+from pipelines.sync import Road
 from portal.home import make_home
 from portal.show import finding_lines, plain_table
 from portal.words import SEVERITIES, STATES, say, word
@@ -76,8 +76,9 @@ def run_demo(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
         outcomes, lines = _night(places, records, there)
         yield from lines
         yield ""
-        yield say("== 专家名单含个人信息，只预检 ==", "== expert lists hold personal data: checked only ==")
-        yield from _experts(places, there)
+        from portal.demo_experts import draw_experts
+
+        yield from draw_experts(places, records, examples(), there)
     yield ""
     yield say("== 退回了什么，为什么 ==", "== what was refused, and why ==")
     yield from _refused(outcomes)
@@ -97,7 +98,7 @@ def _night(places: Places, records: Records, clock: Callable[[], datetime]) -> t
     """Run the night; give what came of each file, and the lines to show."""
     from pipelines.board import board
     from pipelines.intake.pull import Wanted
-    from pipelines.sync import Road, first_outcome
+    from pipelines.sync import first_outcome
     from portal.boards import alarm_lines, board_lines
     from portal.nightly import site_of, sync_now
     from portal.settings import read_night_settings
@@ -134,13 +135,6 @@ def _night(places: Places, records: Records, clock: Callable[[], datetime]) -> t
     lines += board_lines(seen)
     lines += ["", say("告警（gongzhi alarms）", "alarms (gongzhi alarms)"), *alarm_lines(alarms(records))]
     return outcomes, lines
-
-
-def _experts(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
-    with Road(places, clock) as road:
-        for path in sorted((examples() / "deliveries").glob("*/专家名册*")):
-            for outcome in check(road, path, path.parent.name):
-                yield f"{outcome.bureau} {outcome.file}: {word(STATES, outcome.state)} {outcome.rows}"
 
 
 def _refused(outcomes: list[Outcome]) -> Iterator[str]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from expert_registry.candidates import Entry, PoolView, entries
 from expert_registry.desk import Desk
-from expert_registry.errors import IncompleteExpert
+from expert_registry.errors import BadRequest, IncompleteExpert
 from expert_registry.freezing import opined
 from expert_registry.opening import Looker
 from expert_registry.parties import facts_for, parties
@@ -123,9 +123,20 @@ class Office:
     # -- what recusal needs --------------------------------------------------------------------------------------
 
     def complete(self, matter: Matter) -> Matter:
-        """Add to the parties of a matter what the credit register and the pool's own records know of them."""
+        """Add to the parties of a matter what the credit register and the pool's own records know of them.
+
+        Raises
+        ------
+        BadRequest
+            Of a party only a code is known.
+        """
         with _register(self.places, self.records, self.at) as register:
             told = [tuple(_told(register, one) for one in side) for side in (matter.parties, matter.authors)]
+        if unnamed := [one.uscc for side in told for one in side if not one.name]:
+            raise BadRequest(
+                f"信用库中没有 {'、'.join(unnamed)} 的名称，请在申请中写明 name，否则按名称的回避无从核对",
+                f"the credit register has no name for {', '.join(unnamed)}: write it, or recusal by name is blind",
+            )
         known = [parties(self.records, one, matter.on) for one in told]
         return replace(matter, parties=known[0], authors=known[1])
 
@@ -169,9 +180,7 @@ def office_of(
 ) -> Office:
     """Open the registry for somebody; what is not said comes from the settings."""
     told = read_expert_settings(places.site_facts)
-    return Office(
-        places, records, told, by.strip(), role or told.role, unit or told.unit, purpose or told.purpose, at
-    )
+    return Office(places, records, told, by.strip(), role or told.role, unit or told.unit, purpose or told.purpose, at)
 
 
 def _told(register: Register | None, party: Party) -> Party:

@@ -129,13 +129,9 @@ def _table(path: Path, where: str, raw: Mapping[str, Any], known: Mapping[str, A
 
 
 def _matter(path: Path, raw: Mapping[str, Any]) -> Matter:
-    parties, authors = (
-        tuple(_party(path, side, one) for one in raw.get(side, [])) for side in ("parties", "authors")
-    )
+    parties, authors = (tuple(_party(path, side, one) for one in raw.get(side, [])) for side in ("parties", "authors"))
     supervisors, upheld = (tuple(raw.get(name, ())) for name in ("supervisors", "upheld"))
-    return Matter(
-        raw["matter"], raw["title"], raw["held_on"], raw["bureau"], parties, authors, supervisors, upheld
-    )
+    return Matter(raw["matter"], raw["title"], raw["held_on"], raw["bureau"], parties, authors, supervisors, upheld)
 
 
 def _party(path: Path, side: str, raw: Any) -> Party:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 from expert_registry import masks
@@ -9,10 +10,12 @@ from expert_registry.desk import Desk, latest, papers_of
 from expert_registry.errors import WrongState
 from expert_registry.opening import names
 from expert_registry.papers import PublicSource, seating
-from expert_registry.pool import load
+from expert_registry.people import Expert
+from expert_registry.pool import find, load
 from portal.expert_desk import Office
 from records import expert_drawbook, expert_seats
 from records.expert_draws import Draw
+from records.expert_seats import Seat
 from records.models import read_time
 from records.store import CHINA
 
@@ -40,7 +43,7 @@ STEPS: dict[str, tuple[str, str]] = {
         "names from {opens_at}: experts draw show {0} --names; experts invite {0}; experts minutes {0} -o FILE.pdf",
     ),
     "abandoned": ("已中止；编号与文书保留", "abandoned; its number and papers stay"),
-    "called": ("已征调；登记答复 experts answer {0} 专家 accepted", "called; experts answer {0} EXPERT accepted"),
+    "called": ("已征调；登记邀请 experts invite {0}", "called; next: experts invite {0}"),
 }
 
 
@@ -76,7 +79,8 @@ def standing(office: Office, draw_id: str) -> dict[str, Any]:
         request, told = frozen["request"], [one["status"] for one in frozen["candidates"]]
         document["counts"] = {status: told.count(status) for status in COUNTED}
         document["missing"] = [one for one in frozen["bureaus"] if one not in papers_of(desk, draw_id, "commitment")]
-        document |= {name: request[name] for name in ("opens_at", "reveal_by", "seats", "quotas")}
+        document |= {name: request[name] for name in ("opens_at", "reveal_by", "quotas")}
+        document["wanted"] = request["seats"]
         document["excluded"] = papers_of(desk, draw_id, "approval").get("freeze", {}).get("excluded", {})
     for name in ("public_source", "fallback_source"):
         commitments = papers_of(desk, draw_id, "commitment")
@@ -136,26 +140,31 @@ def deciding_source(desk: Desk, draw_id: str) -> str:
 
 
 def seats_shown(office: Office, draw_id: str) -> list[dict[str, Any]]:
-    """Give who was drawn and how each seat stands, as the role may see them; the look is recorded at the door."""
+    """Give who was drawn and how each seat stands, as the role may see them; every look is recorded.
+
+    Who organises has to reach those drawn: sealed telephone numbers are opened for a role that may see them.
+
+    Raises
+    ------
+    NotYet, WrongState
+        Before the names may be seen, or the role sees none.
+    """
     on = office.at.astimezone(CHINA).date()
     if masks.visible(office.role, (), on).get("name") is None and office.role != "public":
         raise WrongState(f"角色 {office.role} 不见姓名", f"role {office.role} sees no names")
-    draw = expert_drawbook.draw(office.records, draw_id)
-    if draw.state != "called":
+    if expert_drawbook.draw(office.records, draw_id).state != "called":
         names(office.desk, draw_id, office.looker(), office.at)
     seats = expert_seats.seats(office.records, draw_ids=[draw_id])
     people = {one.expert_id: one for one in load(office.records, ids=[one.expert_id for one in seats])}
-    if draw.state == "called":
-        for one in seats:
-            office.looked("draw", {"name", "employer", "seat"}, expert_id=one.expert_id)
-    return [
-        {
-            **(masks.shown(people[one.expert_id], office.role, on) if one.expert_id in people else {}),
-            "id": one.opaque_id,
-            "seat": one.seat,
-            "round": one.round,
-            "seat_state": one.state,
-            "since": one.state_at.isoformat(),
-        }
-        for one in seats
-    ]
+    return [_seat(office, seat, people.get(seat.expert_id), on) for seat in seats]
+
+
+def _seat(office: Office, seat: Seat, expert: Expert | None, on: date) -> dict[str, Any]:
+    fields: dict[str, object] = {}
+    if expert is not None:
+        row = find(office.records, expert.expert_id)
+        fields = masks.shown(expert, office.role, on, sealed=row, vault=office.vault)
+        opened = masks.opened(fields, office.role)
+        office.looked("open" if opened else "draw", {"name", "employer", "seat", *opened}, expert_id=expert.expert_id)
+    told = {"id": seat.opaque_id, "seat": seat.seat, "round": seat.round, "seat_state": seat.state}
+    return {**fields, **told, "since": seat.state_at.isoformat()}

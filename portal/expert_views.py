@@ -57,10 +57,18 @@ def page(
         after=(start.name_key, start.expert_id) if start else None,
     )  # fmt: skip
     people = {one.expert_id: one for one in load(office.records, ids=[row.expert_id for row in found.experts])}
-    shown = [masks.shown(people[row.expert_id], office.role, on) for row in found.experts]
+    shown = [_listed(office, people[row.expert_id], on) for row in found.experts]
     fields = {name for one in shown for name in one} & PERSONAL
     office.looked("list", fields, count=len(shown))
     return Shown([one for one in shown if one], found.after[1] if found.after else "")
+
+
+def _listed(office: Office, expert: Expert, on: date) -> dict[str, Any]:
+    """Give one of a page; a merged record names the one it lives on under, and is nobody of its own without numbers."""
+    fields = masks.shown(expert, office.role, on)
+    if expert.merged_into is None:
+        return fields
+    return {**fields, "merged_into": expert.merged_into} if "expert_id" in fields else {}
 
 
 def whole(office: Office, expert_id: str, *, changes: bool, looks: bool) -> dict[str, Any]:
@@ -110,14 +118,10 @@ def why_not(office: Office, expert_id: str, file: Path | None, draw_id: str) -> 
     if found is None:
         return _answer(expert_id, matter.matter_id, "not_asked", (), [])
     told = [[one.code, one.evidence, one.evidence_en] for one in found.reasons]
-    return _answer(
-        expert_id, matter.matter_id, "excluded" if told else "eligible", found.candidate.specialties, told
-    )
+    return _answer(expert_id, matter.matter_id, "excluded" if told else "eligible", found.candidate.specialties, told)
 
 
-def _answer(
-    expert_id: str, asked: str, status: str, fields: Iterable[str], reasons: list[list[str]]
-) -> dict[str, Any]:
+def _answer(expert_id: str, asked: str, status: str, fields: Iterable[str], reasons: list[list[str]]) -> dict[str, Any]:
     return {
         "expert": expert_id,
         "asked": asked,

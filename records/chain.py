@@ -79,7 +79,8 @@ def canonical(value: Any) -> str:
 
 
 def _refuse_inexact(value: Any) -> None:
-    waiting = [value]  # not by recursion: the list of a draw has a hundred thousand values and is hashed again and again
+    # not by recursion: the list of a draw has a hundred thousand values and is hashed again and again
+    waiting = [value]
     while waiting:
         one = waiting.pop()
         if isinstance(one, dict) or isinstance(one, Mapping):  # a dict is known without asking its abstract class

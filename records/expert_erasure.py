@@ -108,7 +108,7 @@ def _empty_texts(
     names: Collection[str],
 ) -> list[list[str]]:  # fmt: skip
     """Empty the texts of rows the chain knows; gives the hash each had and has."""
-    key = table.c.get("id", table.c.get("proposal_id"))
+    key = table.c["id"] if "id" in table.c else table.c["proposal_id"]
     replaced = []
     for row in connection.execute(select(key, *columns).where(table.c.expert_id.in_(sorted(ids))).order_by(key)).all():
         before = make(*row[1:])

@@ -22,6 +22,8 @@ from sqlalchemy import Connection, Table, bindparam, insert, select, update
 from records import chain
 from records import expert_models as models
 from records.store import CHINA, Records, storable
+from schemas.files import fold
+from schemas.personal import without_numbers
 
 SEALED = ("identity_sealed", "phone_sealed", "bank_sealed")
 UNTOLD = (*SEALED, "identity_index", "updated_at", "name_key")
@@ -184,7 +186,9 @@ class PoolWriter:
     def note(self, expert_id: str, kind: str, before: Mapping[str, Any], after: Mapping[str, Any], reason: str) -> None:
         """Keep a change that is not written here; ``before`` and ``after`` hold no sealed text."""
         change = {"expert_id": expert_id, "at": self.at, "by": self.by, "kind": kind}
-        self._changes.append(_storable(change | {"before": before, "after": after, "reason": reason}))
+        masked = without_numbers(reason)  # somebody may have written the number a person called from
+        told = reason if masked == fold(reason) else masked
+        self._changes.append(_storable(change | {"before": before, "after": after, "reason": told}))
 
     def flush(self) -> None:
         """Write what was gathered, but not yet the event."""

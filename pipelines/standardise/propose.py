@@ -20,6 +20,7 @@ from schemas.files import SCHEMAS, fold
 from schemas.header_words import HeaderWords, header_words
 from schemas.layouts import DATASETS, MEDIA, Layout, habits, layouts, read_layout
 from schemas.loaders import Parameter, conversion, find_parameter, find_unit, nearest, parameters, units
+from schemas.personal import without_numbers
 
 PLACES = {
     "air": ("station_id", "station_name"),
@@ -459,7 +460,7 @@ def _hour_forms(texts: tuple[str, ...]) -> list[str]:
 
 def _unread(unread: list[str]) -> Iterator[str]:
     if unread:
-        shown = "、".join(_note(text) for text in unread[:5])
+        shown = "、".join(_note(without_numbers(text)) for text in unread[:5])  # of an expert list too
         yield f"# TODO: 有 {len(unread)} 种时间写法未认出：{shown}。stamps no known format reads; add one to formats"
 
 
