@@ -94,8 +94,8 @@ def write_list(path: Path, number: int) -> Path:
 
 def take(home: str, path: str) -> dict[str, Any]:
     """Walk the list down the road and into the vault."""
-    from expert_registry.roster import RosterFacts, TakenOver, import_rows
-    from expert_registry.vault import Vault
+    from expert_registry.privacy.vault import Vault
+    from expert_registry.roster.importing import RosterFacts, TakenOver, import_rows
     from pipelines.batch import Places
     from pipelines.sync import Road, read_experts
     from records.store import Records
@@ -152,16 +152,16 @@ def pages(home: str) -> dict[str, Any]:
 
 def draw(home: str) -> dict[str, Any]:
     """Walk one draw, step by step."""
-    from expert_registry import desk as desks
-    from expert_registry import freezing, opening, rounds
-    from expert_registry.desk import Desk
-    from expert_registry.opening import Looker
-    from expert_registry.papers import PublicSource, PublicValue
+    from expert_registry.draw import desk as desks
+    from expert_registry.draw import freezing, opening, rounds
+    from expert_registry.draw.desk import Desk
+    from expert_registry.draw.opening import Looker
+    from expert_registry.draw.papers import PublicSource, PublicValue
+    from expert_registry.draw.protocol import Seat
+    from expert_registry.draw.requests import PanelRequest
+    from expert_registry.draw.verification import read, verify
     from expert_registry.people import Matter, Party
-    from expert_registry.protocol import Seat
-    from expert_registry.requests import PanelRequest
-    from expert_registry.vault import Vault
-    from expert_registry.verification import read, verify
+    from expert_registry.privacy.vault import Vault
     from records import expert_drawbook
     from records.keys import KeyRing
     from records.store import Records

@@ -6,7 +6,6 @@ whatever the dictionary says of a phrase. Sounds are toneless pinyin with every 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter, defaultdict
 from functools import cache, lru_cache

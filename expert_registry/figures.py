@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from expert_registry import rounds
-from expert_registry.desk import Desk
+from expert_registry.draw import rounds
+from expert_registry.draw.desk import Desk
 from records import expert_drawbook, expert_figures
 from records.models import write_time
 from records.store import CHINA

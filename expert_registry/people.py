@@ -1,7 +1,7 @@
 """What the rooms of the registry pass to each other: an expert, a party, a matter.
 
 Nobody's identity number, phone or bank account is here: they stay sealed in the records and only
-``expert_registry/vault.py`` opens them.
+``expert_registry/privacy/vault.py`` opens them.
 """
 
 from __future__ import annotations

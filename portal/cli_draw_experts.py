@@ -51,7 +51,7 @@ def request(
     """
     from dataclasses import replace
 
-    from expert_registry.desk import request as ask
+    from expert_registry.draw.desk import request as ask
     from portal.expert_requests import read_panel
 
     asked = read_panel(file)
@@ -78,10 +78,10 @@ def freeze(
 
     Example: gongzhi experts draw freeze beibei-2026-0001 --by 王工
     """
-    from expert_registry.desk import paper_of
-    from expert_registry.freezing import FEW, REDRAW
-    from expert_registry.freezing import freeze as fix
-    from expert_registry.requests import read_request
+    from expert_registry.draw.desk import paper_of
+    from expert_registry.draw.freezing import FEW, REDRAW
+    from expert_registry.draw.freezing import freeze as fix
+    from expert_registry.draw.requests import read_request
 
     with office(home, by) as desk:
         matter = read_request(paper_of(desk.desk, draw_id, "request")).matter
@@ -107,8 +107,8 @@ def commit(
 
     Example: gongzhi experts draw commit beibei-2026-0001 --source SSQ064 --due 2026-06-09T21:15 --fallback SSQ065 --fallback-due 2026-06-11T21:15
     """
-    from expert_registry.papers import PublicSource
-    from expert_registry.rounds import commit as promise
+    from expert_registry.draw.papers import PublicSource
+    from expert_registry.draw.rounds import commit as promise
     from portal.expert_requests import read_instant
     from portal.expert_rounds import sources_told
 
@@ -137,7 +137,7 @@ def reveal(draw_id: Draw, bureau: Part = "", by: By = "", as_json: Json = False,
 
     Example: gongzhi experts draw reveal beibei-2026-0001
     """
-    from expert_registry.rounds import reveal as give
+    from expert_registry.draw.rounds import reveal as give
 
     with office(home, by) as desk:
         for one in parts_of(desk, bureau):
@@ -153,8 +153,8 @@ def run(
 
     Example: gongzhi experts draw run beibei-2026-0001 --value "03 09 11 20 28 31 + 07" --by 王工
     """
-    from expert_registry.papers import PublicValue
-    from expert_registry.rounds import run as make
+    from expert_registry.draw.papers import PublicValue
+    from expert_registry.draw.rounds import run as make
     from portal.expert_requests import read_instant
     from portal.expert_rounds import deciding_source
 
@@ -172,7 +172,7 @@ def publish(draw_id: Draw, output: Output = None, by: By = "", as_json: Json = F
 
     Example: gongzhi experts draw publish beibei-2026-0001 -o beibei-2026-0001.json
     """
-    from expert_registry.rounds import publish as put_out
+    from expert_registry.draw.rounds import publish as put_out
 
     with office(home, by) as desk:
         document = put_out(desk.desk, draw_id, by=desk.by, at=desk.at)
@@ -197,7 +197,7 @@ def abandon(
 
     Example: gongzhi experts draw abandon beibei-2026-0001 --code matter-withdrawn --reason 企业撤回申请 --by 王工
     """
-    from expert_registry.desk import abandon as end
+    from expert_registry.draw.desk import abandon as end
 
     with office(home, by) as desk:
         end(desk.desk, draw_id, code, reason, by=desk.by, at=desk.at)

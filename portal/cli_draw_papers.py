@@ -21,7 +21,7 @@ def key(
 
     Example: gongzhi experts draw key beibei-2026-0001 --role auditor --purpose 年度审计
     """
-    from expert_registry.opening import release_key
+    from expert_registry.draw.opening import release_key
 
     with office(home, by, role, unit, purpose) as desk:
         data(release_key(desk.desk, draw_id, desk.looker(), desk.at))
@@ -39,7 +39,7 @@ def export(
 
     Example: gongzhi experts draw export beibei-2026-0001 -o 致绵阳.json
     """
-    from expert_registry.exchange import export as packet
+    from expert_registry.draw.exchange import export as packet
 
     with office(home, by) as desk:
         write(output, packet(desk.desk, draw_id, parts_of(desk, bureau)[0], desk.at))
@@ -57,8 +57,8 @@ def import_papers(
 
     Example: gongzhi experts draw import 致绵阳.json
     """
-    from expert_registry.exchange import take_in
-    from expert_registry.verification import read
+    from expert_registry.draw.exchange import take_in
+    from expert_registry.draw.verification import read
 
     with office(home, by) as desk:
         made = take_in(desk.desk, read(file.read_bytes()), by=desk.by, at=desk.at)
@@ -73,7 +73,7 @@ def archive(
 
     Example: gongzhi experts archive beibei-2026-0001 --by 张工
     """
-    from expert_registry.archive import archive as close
+    from expert_registry.panel.archive import archive as close
 
     with office(home, by) as desk:
         document = close(desk.desk, draw_id, by=desk.by, at=desk.at)

@@ -95,7 +95,7 @@ def print_json(document: object) -> None:
 
 def chosen(desk: Office, some: list[str] | None, every: str, bureau: str | None) -> list[str]:
     """Give the experts meant: those named, or all in a state; nobody is wrong use."""
-    from expert_registry.pool import load
+    from expert_registry.roster.pool import load
 
     if bool(some) == bool(every):
         stop(Exit.USE, "请写专家编号，或用 --every 状态", "name experts, or --every STATE")
@@ -236,7 +236,7 @@ def state(
 
     Example: gongzhi experts state checked --every applied --bureau beibei --by 张工
     """
-    from expert_registry.life_cycle import move_all
+    from expert_registry.roster.life_cycle import move_all
     from portal.expert_words import note_lines, state_word
 
     with office(home, by) as desk:
@@ -259,7 +259,7 @@ def expire(by: By = "", as_json: Json = False, home: Home = None) -> None:
 
     Example: gongzhi experts expire --by 张工
     """
-    from expert_registry.life_cycle import expire as end_terms
+    from expert_registry.roster.life_cycle import expire as end_terms
 
     with office(home, by) as desk:
         ended = end_terms(desk.records, desk.by, desk.at)

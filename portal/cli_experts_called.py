@@ -27,7 +27,7 @@ def look(by: By = "", as_json: Json = False, home: Home = None) -> None:
 
     Example: gongzhi experts proposals look --by 孙工
     """
-    from expert_registry.removals import propose
+    from expert_registry.panel.removals import propose
 
     with office(home, by) as desk:
         found = propose(desk.desk, desk.at)
@@ -47,7 +47,7 @@ def list_proposals(
 
     Example: gongzhi experts proposals list --all
     """
-    from expert_registry.removals import explain
+    from expert_registry.panel.removals import explain
     from records.expert_appraisals import proposals as kept
 
     with office(home) as desk:
@@ -76,7 +76,7 @@ def statement(
 
     Example: gongzhi experts proposals statement p-0123456789abcdef 当日邮件故障未收到邀请 --by 孙工
     """
-    from expert_registry.removals import state_opinion
+    from expert_registry.panel.removals import state_opinion
 
     with office(home, by) as desk:
         state_opinion(desk.desk, proposal, text, by=desk.by, at=desk.at)
@@ -95,7 +95,7 @@ def decide(
 
     Example: gongzhi experts proposals decide p-0123456789abcdef dismissed --reason 邮件故障属实 --by 周局
     """
-    from expert_registry.removals import decide as settle
+    from expert_registry.panel.removals import decide as settle
 
     with office(home, by) as desk:
         settle(desk.desk, proposal, decision, by=desk.by, at=desk.at, reason=reason)
@@ -127,7 +127,7 @@ def callout(
     """
     from dataclasses import replace
 
-    from expert_registry.callout import Called, call_out
+    from expert_registry.draw.callout import Called, call_out
     from portal.expert_requests import read_callout
     from portal.expert_views import ranked
     from portal.expert_words import rank_lines

@@ -94,9 +94,9 @@ def verify(
 
     Example: gongzhi experts verify beibei-2026-0001.json --key beibei=0123abcd
     """
+    from expert_registry.draw.verification import Check, read
+    from expert_registry.draw.verification import verify as redo
     from expert_registry.errors import BadDraw
-    from expert_registry.verification import Check, read
-    from expert_registry.verification import verify as redo
 
     trusted: dict[str, set[str]] = {}
     for one in key or []:

@@ -63,7 +63,7 @@ def decide(
 
     Example: gongzhi experts match decide x-20260414-0123456789ab same --reason 电话核实 --by 张工
     """
-    from expert_registry.merging import decide as settle
+    from expert_registry.roster.merging import decide as settle
 
     with office(home, by) as desk:
         made = settle(desk.records, pair, decision, desk.by, desk.at, reason, keep)
@@ -78,7 +78,7 @@ def undo(pair: Pair, reason: Reason = "", by: By = "", home: Home = None) -> Non
 
     Example: gongzhi experts match undo x-20260414-0123456789ab --reason 核实有误 --by 张工
     """
-    from expert_registry.merging import undo as take_back
+    from expert_registry.roster.merging import undo as take_back
 
     with office(home, by) as desk:
         take_back(desk.records, pair, desk.by, desk.at, reason)
@@ -91,7 +91,7 @@ def refresh(by: By = "", as_json: Json = False, home: Home = None) -> None:
 
     Example: gongzhi experts match refresh --by 张工
     """
-    from expert_registry.matching import refresh as look
+    from expert_registry.roster.matching import refresh as look
 
     with office(home, by) as desk:
         done = look(desk.records, desk.by, desk.at)

@@ -44,9 +44,9 @@ def dossier(
 
     Example: gongzhi experts person dossier e-20260401-0123456789ab -r 本人2026-04-02书面申请 -o dossier.json
     """
-    from expert_registry.dossier import dossier as gather
-    from expert_registry.dossier import readable
-    from expert_registry.vault import write_private
+    from expert_registry.privacy.dossier import dossier as gather
+    from expert_registry.privacy.dossier import readable
+    from expert_registry.privacy.vault import write_private
 
     paths = (output.with_suffix(".json"), output.with_suffix(".txt"))
     with office(home, by) as desk:
@@ -78,7 +78,7 @@ def correct(
 
     Example: gongzhi experts person correct e-20260401-0123456789ab --set title=教授 --set phone=@phone.txt -r 本人来电
     """
-    from expert_registry.requests_of_persons import correct as change
+    from expert_registry.privacy.requests_of_persons import correct as change
 
     told = dict(_value(one) for one in values)
     with office(home, by) as desk:
@@ -112,7 +112,7 @@ def freeze(expert: Expert, request: Request, by: By = "", home: Home = None) -> 
 
     Example: gongzhi experts person freeze e-20260401-0123456789ab -r 本人2026-04-02书面申请
     """
-    from expert_registry.requests_of_persons import freeze as act
+    from expert_registry.privacy.requests_of_persons import freeze as act
 
     with office(home, by) as desk:
         data("\n".join(act(desk.records, expert, by=desk.by, at=desk.at, reason=request)))
@@ -124,7 +124,7 @@ def unfreeze(expert: Expert, request: Request, by: By = "", home: Home = None) -
 
     Example: gongzhi experts person unfreeze e-20260401-0123456789ab -r 本人2026-05-02书面申请
     """
-    from expert_registry.requests_of_persons import unfreeze as act
+    from expert_registry.privacy.requests_of_persons import unfreeze as act
 
     with office(home, by) as desk:
         data("\n".join(act(desk.records, expert, by=desk.by, at=desk.at, reason=request)))
@@ -143,7 +143,7 @@ def consent(
 
     Example: gongzhi experts person consent e-20260401-0123456789ab sharing -r 本人2026-04-02书面撤回
     """
-    from expert_registry.requests_of_persons import end_consent
+    from expert_registry.privacy.requests_of_persons import end_consent
 
     with office(home, by) as desk:
         day = on.date() if on else today(desk)
@@ -171,7 +171,7 @@ def erase(
 
     Example: gongzhi experts person erase e-20260401-0123456789ab -r 本人2026-04-02书面申请 --yes > erasure.json
     """
-    from expert_registry import requests_of_persons as requests
+    from expert_registry.privacy import requests_of_persons as requests
 
     with office(home, by) as desk:
         if yes:
@@ -201,7 +201,7 @@ def retention(
 
     Example: gongzhi experts person retention --approved 局长办公会2026-04-02 --yes
     """
-    from expert_registry.retention import due, let_go
+    from expert_registry.privacy.retention import due, let_go
 
     with office(home, by) as desk:
         if yes:

@@ -60,8 +60,8 @@ def work(
 
     Example: gongzhi experts work e-20260414-0123456789ab 示例涂料有限公司 --as director --since 2021-03-01 --until 2024-02-29 --source 申报表
     """
-    from expert_registry.declarations import declare_employment, end_employment
     from expert_registry.people import Employment
+    from expert_registry.roster.declarations import declare_employment, end_employment
 
     with office(home, by) as desk:
         if ended:
@@ -97,8 +97,8 @@ def consent(
 
     Example: gongzhi experts consent sharing --every appointed --bureau mianyang --document 绵环专同〔2026〕1号
     """
-    from expert_registry.declarations import give_consent, revoke_consent
     from expert_registry.people import Consent
+    from expert_registry.roster.declarations import give_consent, revoke_consent
 
     with office(home, by) as desk:
         ids, when, number = chosen(desk, some, every, bureau), day(on) or today(desk), 0
@@ -135,8 +135,8 @@ def tie(
 
     Example: gongzhi experts tie e-20260414-0123456789ab adviser_or_contract_3y --party 示例涂料有限公司 --yuan 8000 --source 申报表
     """
-    from expert_registry.declarations import clear_tie, declare_tie
     from expert_registry.people import Tie
+    from expert_registry.roster.declarations import clear_tie, declare_tie
     from portal.expert_desk import POOL_STAFF
     from schemas.recusal_facts import recusal_reasons
 
@@ -169,8 +169,8 @@ def leave(
 
     Example: gongzhi experts leave e-20260414-0123456789ab --since 2026-07-01 --until 2026-07-31 --reason 出国访学
     """
-    from expert_registry.declarations import take_leave
     from expert_registry.people import Leave
+    from expert_registry.roster.declarations import take_leave
 
     with office(home, by) as desk:
         take_leave(desk.records, expert, Leave(since.date(), until.date(), reason), desk.by, desk.at)
@@ -189,7 +189,7 @@ def practice(
 
     Example: gongzhi experts practice e-20260414-0123456789ab --since 2010-07-01
     """
-    from expert_registry.declarations import set_practice
+    from expert_registry.roster.declarations import set_practice
 
     with office(home, by) as desk:
         set_practice(desk.records, expert, since.date(), desk.by, desk.at, reason)
@@ -212,7 +212,7 @@ def bank(
 
     Example: gongzhi experts bank e-20260414-0123456789ab account.txt
     """
-    from expert_registry.declarations import set_bank
+    from expert_registry.roster.declarations import set_bank
 
     account = (sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8-sig")).strip()
     if not account:

@@ -40,8 +40,8 @@ def open_vacancy(
 
     Example: gongzhi experts replace open beibei-2026-0001 e-20260414-0123456789ab --source 双色球第2026066期 --due "2026-06-14 21:15" --by 孙工
     """
-    from expert_registry.afterwards import open_vacancy as begin
-    from expert_registry.papers import PublicSource
+    from expert_registry.draw.papers import PublicSource
+    from expert_registry.panel.afterwards import open_vacancy as begin
     from portal.expert_requests import read_instant
     from portal.expert_rounds import shown
 
@@ -71,7 +71,7 @@ def link(draw_id: Draw, bureau: Part = "", by: By = "", home: Home = None) -> No
 
     Example: gongzhi experts replace link beibei-2026-0001
     """
-    from expert_registry.replacing import give_link
+    from expert_registry.draw.replacing import give_link
 
     with office(home, by) as desk:
         given = (bureau,) if bureau else desk.desk.plays
@@ -88,9 +88,9 @@ def run_replacement(
 
     Example: gongzhi experts replace run beibei-2026-0001 --by 王工
     """
-    from expert_registry.desk import latest, papers_of
-    from expert_registry.papers import PublicValue
-    from expert_registry.replacing import replace as make
+    from expert_registry.draw.desk import latest, papers_of
+    from expert_registry.draw.papers import PublicValue
+    from expert_registry.draw.replacing import replace as make
     from portal.expert_requests import read_instant
 
     with office(home, by) as desk:
@@ -119,7 +119,7 @@ def invite(
 
     Example: gongzhi experts invite beibei-2026-0001 --document 邀请函〔2026〕7号 --by 孙工
     """
-    from expert_registry.afterwards import tell
+    from expert_registry.panel.afterwards import tell
     from records.expert_seats import seats
 
     with office(home, by) as desk:
@@ -165,7 +165,7 @@ def answer(
 
     Example: gongzhi experts answer beibei-2026-0001 e-20260414-0123456789ab declined --code ill --reason 住院 --by 孙工
     """
-    from expert_registry import afterwards
+    from expert_registry.panel import afterwards
     from schemas.expert_seat_facts import seat_states
 
     told = {"reason": reason, "document": document}
@@ -206,7 +206,7 @@ def appraise(
 
     Example: gongzhi experts appraise beibei-2026-0001 e-20260414-0123456789ab good --by 赵工
     """
-    from expert_registry import afterwards
+    from expert_registry.panel import afterwards
     from portal.expert_words import due_lines
 
     with office(home, by) as desk:
@@ -243,7 +243,7 @@ def fee(
 
     Example: gongzhi experts fee beibei-2026-0001 e-20260414-0123456789ab 800 --payer 北碚区生态环境局 --by 财务钱
     """
-    from expert_registry.afterwards import pay
+    from expert_registry.panel.afterwards import pay
 
     with office(home, by) as desk:
         when = paid_on.date() if paid_on else today(desk)
@@ -268,7 +268,7 @@ def minutes(
 
     Example: gongzhi experts minutes beibei-2026-0001 -o 抽取记录.pdf --role organiser --purpose 归档
     """
-    from expert_registry.minutes import minutes as make
+    from expert_registry.panel.minutes import minutes as make
 
     if output.suffix not in (".pdf", ".json"):
         stop(Exit.USE, "记录写作 .pdf 或 .json", "minutes are written as .pdf or .json")
@@ -277,7 +277,7 @@ def minutes(
         beside = output.with_suffix(".minutes.json") if output.suffix == ".pdf" else output
         write(beside, document)
         if output.suffix == ".pdf":
-            from expert_registry.minutes_page import print_minutes
+            from expert_registry.panel.minutes_page import print_minutes
 
             output.write_bytes(print_minutes(document, address=address))
     words(say(f"已写出 {output}", f"wrote {output}"))

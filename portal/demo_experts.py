@@ -12,12 +12,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from expert_registry import declarations, freezing, life_cycle, merging, rounds
-from expert_registry.desk import request
-from expert_registry.papers import PublicSource, PublicValue
+from expert_registry.draw import freezing, rounds
+from expert_registry.draw.desk import request
+from expert_registry.draw.papers import PublicSource, PublicValue
+from expert_registry.draw.verification import read, verify
 from expert_registry.people import Consent
-from expert_registry.pool import load
-from expert_registry.verification import read, verify
+from expert_registry.roster import declarations, life_cycle, merging
+from expert_registry.roster.pool import load
 from pipelines.batch import Places
 from portal.expert_desk import Office, office_of
 from portal.expert_import import bring_in

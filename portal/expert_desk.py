@@ -14,17 +14,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from expert_registry.candidates import Entry, PoolView, entries
-from expert_registry.desk import Desk
+from expert_registry.draw.candidates import Entry, PoolView, entries
+from expert_registry.draw.desk import Desk
+from expert_registry.draw.freezing import opined
+from expert_registry.draw.opening import Looker
+from expert_registry.draw.protocol import Seat
 from expert_registry.errors import BadRequest, IncompleteExpert
-from expert_registry.freezing import opined
-from expert_registry.opening import Looker
-from expert_registry.parties import facts_for, parties
 from expert_registry.people import Expert, Matter, Party
-from expert_registry.pool import load, load_one
-from expert_registry.protocol import Seat
-from expert_registry.recusal import RecusalFacts
-from expert_registry.vault import Vault
+from expert_registry.privacy.vault import Vault
+from expert_registry.recusal.parties import facts_for, parties
+from expert_registry.recusal.reasons import RecusalFacts
+from expert_registry.roster.pool import load, load_one
 from pipelines.batch import Places
 from portal.settings import ExpertSettings, read_expert_settings
 from records import expert_drawbook, expert_listing

@@ -8,9 +8,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from expert_registry import matching
-from expert_registry.roster import ImportReport, RosterFacts, TakenOver, import_rows
-from expert_registry.uploads import Receipt, keep_upload
+from expert_registry.roster import matching
+from expert_registry.roster.importing import ImportReport, RosterFacts, TakenOver, import_rows
+from expert_registry.roster.uploads import Receipt, keep_upload
 from pipelines.batch import Outcome
 from pipelines.sync import Road, read_experts
 from portal.expert_desk import Office

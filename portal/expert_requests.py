@@ -14,11 +14,11 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from expert_registry.callout import CallOut
+from expert_registry.draw.callout import CallOut
+from expert_registry.draw.protocol import Seat
+from expert_registry.draw.requests import PanelRequest, Redraw
 from expert_registry.errors import BadRequest
 from expert_registry.people import Matter, Party
-from expert_registry.protocol import Seat
-from expert_registry.requests import PanelRequest, Redraw
 from records.store import CHINA
 
 MATTER = {"matter": str, "title": str, "bureau": str, "held_on": date, "parties": list, "authors": list,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from expert_registry import masks
-from expert_registry.desk import Desk, latest, papers_of
+from expert_registry.draw.desk import Desk, latest, papers_of
+from expert_registry.draw.opening import names
+from expert_registry.draw.papers import PublicSource, seating
 from expert_registry.errors import WrongState
-from expert_registry.opening import names
-from expert_registry.papers import PublicSource, seating
 from expert_registry.people import Expert
-from expert_registry.pool import find, load
+from expert_registry.privacy import masks
+from expert_registry.roster.pool import find, load
 from portal.expert_desk import Office
 from records import expert_drawbook, expert_seats
 from records.expert_draws import Draw

@@ -8,13 +8,13 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from expert_registry import masks
-from expert_registry.callout import CallOut, ranking
+from expert_registry.draw.callout import CallOut, ranking
+from expert_registry.draw.opening import own_entry
 from expert_registry.errors import UnknownWord
-from expert_registry.opening import own_entry
 from expert_registry.people import Expert
-from expert_registry.pool import find, load, load_one
-from expert_registry.recusal import RecusalFacts
+from expert_registry.privacy import masks
+from expert_registry.recusal.reasons import RecusalFacts
+from expert_registry.roster.pool import find, load, load_one
 from portal.expert_desk import Office
 from portal.expert_requests import read_panel
 from records import expert_pages

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from expert_registry.entry_rules import Note
+from expert_registry.roster.entry_rules import Note
 from portal.expert_import import BroughtIn
 from portal.expert_rounds import shown
 from portal.show import outcome_lines, plain_table

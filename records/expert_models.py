@@ -1,6 +1,6 @@
 """The tables of the expert pool and its draws; they stand in the same metadata as all others.
 
-Identity number, phone and bank account are kept sealed (AES-GCM, see ``expert_registry/vault.py``): here they are text
+Identity number, phone and bank account are kept sealed (AES-GCM, see ``expert_registry/privacy/vault.py``): here they are text
 nobody can read without the key, and the identity number's keyed hash finds a person again. All else of a person that is
 in these tables is what a list of the pool shows to those who may see it.
 """

@@ -1,7 +1,7 @@
 """The one place where a text is sealed: AES-256-GCM (NIST SP 800-38D) with a fresh nonce of 96 bits.
 
 ``bound_to`` says whose the text is and which field it stands in; it is authenticated with it, so that a sealed text
-moved to another person or field does not open. The keys are the caller's business, see ``expert_registry/vault.py``.
+moved to another person or field does not open. The keys are the caller's business, see ``expert_registry/privacy/vault.py``.
 """
 
 from __future__ import annotations

@@ -6,9 +6,10 @@ from datetime import UTC, date, datetime, timedelta
 
 from desk_home import DAY, LOOKER, T0, published
 
-from expert_registry import afterwards, opening
-from expert_registry.callout import Called, CallOut, call_out
-from expert_registry.desk import Desk
+from expert_registry.draw import opening
+from expert_registry.draw.callout import Called, CallOut, call_out
+from expert_registry.draw.desk import Desk
+from expert_registry.panel import afterwards
 from expert_registry.people import Matter
 
 OPEN = T0 + 10 * DAY

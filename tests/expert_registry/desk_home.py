@@ -7,15 +7,15 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from expert_registry import desk as desks
-from expert_registry import freezing, rounds
-from expert_registry.desk import Desk
-from expert_registry.opening import Looker
-from expert_registry.papers import PublicSource, PublicValue
+from expert_registry.draw import desk as desks
+from expert_registry.draw import freezing, rounds
+from expert_registry.draw.desk import Desk
+from expert_registry.draw.opening import Looker
+from expert_registry.draw.papers import PublicSource, PublicValue
+from expert_registry.draw.protocol import Seat
+from expert_registry.draw.requests import PanelRequest
 from expert_registry.people import Matter, Party
-from expert_registry.protocol import Seat
-from expert_registry.requests import PanelRequest
-from expert_registry.vault import Vault
+from expert_registry.privacy.vault import Vault
 from records import experts as kept
 from records.experts import ExpertRow
 from records.keys import KeyRing

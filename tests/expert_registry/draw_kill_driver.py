@@ -26,10 +26,10 @@ from desk_home import (
 )
 from sqlalchemy import event
 
-from expert_registry import desk as desks
-from expert_registry import freezing, opening, replacing, rounds
-from expert_registry.callout import Called, CallOut, call_out
-from expert_registry.papers import PublicSource
+from expert_registry.draw import desk as desks
+from expert_registry.draw import freezing, opening, replacing, rounds
+from expert_registry.draw.callout import Called, CallOut, call_out
+from expert_registry.draw.papers import PublicSource
 from records import expert_drawbook, expert_listing
 from records.database import WRITES
 from records.store import Records

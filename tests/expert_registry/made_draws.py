@@ -9,9 +9,9 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from expert_registry import papers, publication
-from expert_registry.papers import PublicSource, PublicValue
-from expert_registry.protocol import Candidate, Seat, Secret, Terms, freeze
+from expert_registry.draw import papers, publication
+from expert_registry.draw.papers import PublicSource, PublicValue
+from expert_registry.draw.protocol import Candidate, Seat, Secret, Terms, freeze
 from records.keys import SigningKey
 
 T0 = datetime(2026, 10, 8, 1, tzinfo=UTC)

@@ -8,9 +8,10 @@ import pytest
 from after_home import MEETING, OPEN, opened, tell, used
 from desk_home import BOTH, DAY, HOUR, LOOKER, T0, fill, home
 
-from expert_registry import afterwards, opening, replacing
+from expert_registry.draw import opening, replacing
+from expert_registry.draw.papers import PublicSource
 from expert_registry.errors import IncompleteExpert, NotYet, UnknownWord, WrongState
-from expert_registry.papers import PublicSource
+from expert_registry.panel import afterwards
 from records import expert_appraisals, expert_listing, expert_seats
 from records.chain import verify_chain
 from records.errors import IllegalState, UnknownSeat

@@ -9,10 +9,11 @@ import pytest
 from after_home import MEETING, OPEN, opened, tell, used
 from desk_home import DAY, HOUR, T0, asked, enter, fill, home, parts, published, row
 
-from expert_registry import afterwards, archive, figures
-from expert_registry import desk as desks
+from expert_registry import figures
+from expert_registry.draw import desk as desks
+from expert_registry.draw.papers import PublicSource
 from expert_registry.errors import WrongState
-from expert_registry.papers import PublicSource
+from expert_registry.panel import afterwards, archive
 from records import expert_drawbook
 from records.keys import check_signature
 from schemas.experts import add_years

@@ -7,8 +7,8 @@ from datetime import date
 import pytest
 from desk_home import DAY, HELD, HOUR, PARTY, T0, asked, enter, home, made_uscc, parts, row
 
-from expert_registry import desk as desks
-from expert_registry.callout import Called, CallOut, call_out, ranking
+from expert_registry.draw import desk as desks
+from expert_registry.draw.callout import Called, CallOut, call_out, ranking
 from expert_registry.errors import BadRequest
 from expert_registry.people import Matter
 from records import expert_drawbook, expert_listing

@@ -24,12 +24,12 @@ from desk_home import (
     row,
 )
 
-from expert_registry import desk as desks
-from expert_registry import freezing, opening, protocol, rounds
-from expert_registry.candidates import both_places, persons, side_of
+from expert_registry.draw import desk as desks
+from expert_registry.draw import freezing, opening, protocol, rounds
+from expert_registry.draw.candidates import both_places, persons, side_of
 from expert_registry.errors import NeedsSecondPerson
-from expert_registry.pool import load
-from expert_registry.vault import DRAW_KEY
+from expert_registry.privacy.vault import DRAW_KEY
+from expert_registry.roster.pool import load
 from records import expert_drawbook, expert_listing
 from schemas.expert_draw_facts import exclusions
 
@@ -140,7 +140,7 @@ def test_the_cooling_limit_counts_twelve_months_to_the_day(records, tmp_path, us
 
 def seat_on(desk, expert_id, matter_id, held, at):
     """Give somebody a seat on an earlier meeting, by a call-out."""
-    from expert_registry.callout import Called, CallOut, call_out
+    from expert_registry.draw.callout import Called, CallOut, call_out
 
     matter = dataclasses.replace(asked().matter, matter_id=matter_id, on=held)
     call = CallOut(matter, "water-incident", "测试用", "500109", ("W03",))
@@ -283,7 +283,7 @@ def test_the_cross_bureau_rule_is_applied_by_configuration(records, tmp_path):
 
 
 def test_a_person_who_gave_an_opinion_on_the_matter_is_out_of_its_redraw(records, tmp_path):
-    from expert_registry.requests import Redraw
+    from expert_registry.draw.requests import Redraw
     from records import expert_seats
     from records.expert_seats import SeatChange
 

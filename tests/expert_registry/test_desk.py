@@ -27,11 +27,11 @@ from desk_home import (
     revealed,
 )  # fmt: skip
 
-from expert_registry import desk as desks
-from expert_registry import freezing, opening, protocol, replacing, rounds
+from expert_registry.draw import desk as desks
+from expert_registry.draw import freezing, opening, protocol, replacing, rounds
+from expert_registry.draw.papers import PublicSource, PublicValue
+from expert_registry.draw.verification import verify
 from expert_registry.errors import BadDraw, BadRequest, NeedsSecondPerson, NotYet, WrongState
-from expert_registry.papers import PublicSource, PublicValue
-from expert_registry.verification import verify
 from records import expert_drawbook, expert_listing
 from records.chain import verify_chain
 from records.expert_access import expert_accesses

@@ -31,12 +31,12 @@ from desk_home import (
 )
 from sqlalchemy import delete, update
 
-from expert_registry import desk as desks
-from expert_registry import freezing, opening, protocol, replacing, rounds
+from expert_registry.draw import desk as desks
+from expert_registry.draw import freezing, opening, protocol, replacing, rounds
+from expert_registry.draw.papers import PublicSource, PublicValue
+from expert_registry.draw.requests import Redraw
+from expert_registry.draw.verification import verify
 from expert_registry.errors import BadDraw, BadRequest, NeedsSecondPerson, WrongState
-from expert_registry.papers import PublicSource, PublicValue
-from expert_registry.requests import Redraw
-from expert_registry.verification import verify
 from records import expert_drawbook, experts
 from records.errors import IllegalState
 from records.expert_models import expert_draw, expert_draw_paper
@@ -249,7 +249,7 @@ def test_names_do_not_open_because_somebody_says_it_is_later_than_it_was(desk):
 def test_two_desks_with_the_same_papers_draw_the_same_panel(desk):
     draw_id = revealed(desk)
     given = [desks.papers_of(desk, draw_id, kind) for kind in ("commitment", "reveal")]
-    from expert_registry import publication
+    from expert_registry.draw import publication
 
     frozen_list = desks.paper_of(desk, draw_id, "list")
     shuffled = json.loads(json.dumps(dict(reversed(frozen_list.items())), ensure_ascii=True))

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from desk_home import BOTH, T0, VALUE, fill, home
 
-from expert_registry import desk as desks
-from expert_registry import publication
-from expert_registry.verification import verify
+from expert_registry.draw import desk as desks
+from expert_registry.draw import publication
+from expert_registry.draw.verification import verify
 from records import expert_drawbook, expert_listing
 from records.chain import verify_chain
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from made_draws import TRUSTED
 
-from expert_registry import shapes
-from expert_registry.protocol import list_hash, opaque_employer, opaque_id, paper_hash, ticket
-from expert_registry.verification import read, verify
+from expert_registry.draw import shapes
+from expert_registry.draw.protocol import list_hash, opaque_employer, opaque_id, paper_hash, ticket
+from expert_registry.draw.verification import read, verify
 from records.chain import canonical, sm3_hex
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -89,6 +89,6 @@ def test_every_name_of_every_paper_stands_on_the_page():
 
 
 def test_every_reason_of_the_walk_stands_on_the_page():
-    source = (DOCS.parent / "expert_registry/selection.py").read_text("utf-8")
+    source = (DOCS.parent / "expert_registry/draw/selection.py").read_text("utf-8")
     for reason in re.findall(r'return "([a-z-]+)"', source):
         assert f"`{reason}`" in PAGE

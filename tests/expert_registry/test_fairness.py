@@ -12,8 +12,8 @@ import pytest
 from brute_walk import brute_walk
 from made_draws import frozen_list, person, terms, word
 
-from expert_registry.protocol import FIRST_ROUND, Seat, digest
-from expert_registry.selection import walk
+from expert_registry.draw.protocol import FIRST_ROUND, Seat, digest
+from expert_registry.draw.selection import walk
 
 DRAWS = 20_000
 

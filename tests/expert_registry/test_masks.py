@@ -5,11 +5,11 @@ from datetime import date
 import pytest
 
 from expert_registry.errors import UnknownWord
-from expert_registry.masks import consented, mask_bank, mask_identity, mask_name, mask_phone, opened, shown
 from expert_registry.people import Consent
-from expert_registry.pool import find, load_one
-from expert_registry.roster import RosterFacts, import_rows
-from expert_registry.vault import Vault
+from expert_registry.privacy.masks import consented, mask_bank, mask_identity, mask_name, mask_phone, opened, shown
+from expert_registry.privacy.vault import Vault
+from expert_registry.roster.importing import RosterFacts, import_rows
+from expert_registry.roster.pool import find, load_one
 from schemas.expert_views import ROLES
 from schemas.experts import PersonRow, expert_rules
 from schemas.personal import without_numbers

@@ -10,8 +10,8 @@ from itertools import combinations
 import pytest
 
 from expert_registry.errors import IncompleteExpert, NoExpert, WrongState
-from expert_registry.matching import Known, proposals, refresh
-from expert_registry.merging import decide, undo
+from expert_registry.roster.matching import Known, proposals, refresh
+from expert_registry.roster.merging import decide, undo
 from records import chain, expert_matches
 from records.expert_matches import Compared, matches
 from records.expert_pages import changes

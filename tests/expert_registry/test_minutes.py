@@ -12,12 +12,13 @@ import pytest
 from after_home import OPEN, opened, tell
 from desk_home import BOTH, DAY, HOUR, LOOKER, T0, asked, enter, fill, home, parts, published, row
 
-from expert_registry import afterwards, opening, replacing
-from expert_registry import desk as desks
+from expert_registry.draw import desk as desks
+from expert_registry.draw import opening, replacing
+from expert_registry.draw.papers import PublicSource
 from expert_registry.errors import UnknownWord, WrongState
-from expert_registry.minutes import minutes
-from expert_registry.minutes_page import print_minutes, qr_text
-from expert_registry.papers import PublicSource
+from expert_registry.panel import afterwards
+from expert_registry.panel.minutes import minutes
+from expert_registry.panel.minutes_page import print_minutes, qr_text
 from records.expert_access import expert_accesses
 from records.expert_draws import paper_hash
 from records.keys import check_signature
@@ -132,7 +133,7 @@ def test_a_replacement_stands_there_with_its_cause_and_the_public_does_not_learn
 def test_a_silent_bureau_is_told_as_an_incident(desk):
     from desk_home import FALLBACK_VALUE, committed
 
-    from expert_registry import rounds
+    from expert_registry.draw import rounds
 
     draw_id = committed(desk)
     rounds.reveal(desk, draw_id, "beibei", by="wang", at=T0 + 3 * HOUR)

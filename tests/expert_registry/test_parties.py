@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from expert_registry.parties import facts_for, parties, party
 from expert_registry.people import Employment, Expert, GroupMember, Matter, Party
-from expert_registry.recusal import recusals
+from expert_registry.recusal.parties import facts_for, parties, party
+from expert_registry.recusal.reasons import recusals
 from records.enterprise_ties import EnterpriseHead, EnterpriseTie, add_enterprise_head, add_enterprise_tie
 from records.experts import ExpertRow, add_expert
 from schemas.experts import expert_rules

@@ -12,18 +12,14 @@ from after_home import MEETING, OPEN, opened, tell
 from desk_home import DAY, HOUR, LOOKER, T0, asked, committed, fill, home
 from sqlalchemy import text
 
-from expert_registry import afterwards, freezing, opening
-from expert_registry import desk as desks
-from expert_registry.declarations import declare_tie, give_consent, set_bank
-from expert_registry.dossier import dossier, readable
+from expert_registry.draw import desk as desks
+from expert_registry.draw import freezing, opening
 from expert_registry.errors import IncompleteExpert, NoExpert, NotYet, UnknownWord, WrongState
-from expert_registry.life_cycle import move
-from expert_registry.masks import shown
-from expert_registry.matching import refresh
-from expert_registry.merging import decide
+from expert_registry.panel import afterwards
 from expert_registry.people import Consent, Tie
-from expert_registry.pool import find, load_one
-from expert_registry.requests_of_persons import (
+from expert_registry.privacy.dossier import dossier, readable
+from expert_registry.privacy.masks import shown
+from expert_registry.privacy.requests_of_persons import (
     correct,
     end_consent,
     erase,
@@ -32,10 +28,15 @@ from expert_registry.requests_of_persons import (
     records_of_person,
     unfreeze,
 )
-from expert_registry.retention import due, let_go
-from expert_registry.roster import RosterFacts, import_rows
-from expert_registry.uploads import keep_upload
-from expert_registry.vault import IDENTITY, PHONE
+from expert_registry.privacy.retention import due, let_go
+from expert_registry.privacy.vault import IDENTITY, PHONE
+from expert_registry.roster.declarations import declare_tie, give_consent, set_bank
+from expert_registry.roster.importing import RosterFacts, import_rows
+from expert_registry.roster.life_cycle import move
+from expert_registry.roster.matching import refresh
+from expert_registry.roster.merging import decide
+from expert_registry.roster.pool import find, load_one
+from expert_registry.roster.uploads import keep_upload
 from records import expert_drawbook, expert_matches, expert_seats
 from records import expert_pages as pages
 from records.chain import verify_chain

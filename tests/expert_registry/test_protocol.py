@@ -27,10 +27,9 @@ from made_draws import (
     word,
 )
 
-from expert_registry import papers, publication
-from expert_registry.errors import BadDraw
-from expert_registry.papers import KeyBook, PublicSource, PublicValue
-from expert_registry.protocol import (
+from expert_registry.draw import papers, publication
+from expert_registry.draw.papers import KeyBook, PublicSource, PublicValue
+from expert_registry.draw.protocol import (
     Seat,
     chain_link,
     digest,
@@ -41,7 +40,8 @@ from expert_registry.protocol import (
     opaque_id,
     unknown_ids,
 )
-from expert_registry.verification import verify
+from expert_registry.draw.verification import verify
+from expert_registry.errors import BadDraw
 from records.chain import canonical
 from records.keys import sign_document
 

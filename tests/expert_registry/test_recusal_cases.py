@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from expert_registry.affiliation import known_names
 from expert_registry.people import Employment, Expert, GroupMember, Matter, Party, Tie
-from expert_registry.recusal import Bench, RecusalFacts, recusals
+from expert_registry.recusal.affiliation import known_names
+from expert_registry.recusal.reasons import Bench, RecusalFacts, recusals
 from schemas.identifiers import check_character, organisation_check
 from schemas.recusal_facts import recusal_reasons
 

@@ -8,9 +8,9 @@ import pytest
 from after_home import used
 from desk_home import DAY, T0, fill, home
 
-from expert_registry import afterwards, removals
 from expert_registry.errors import IncompleteExpert, NeedsSecondPerson, UnknownWord, WrongState
-from expert_registry.pool import load_one
+from expert_registry.panel import afterwards, removals
+from expert_registry.roster.pool import load_one
 from records import expert_appraisals
 from records.expert_appraisals import check_afterwards
 from records.experts import change_expert

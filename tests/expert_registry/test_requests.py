@@ -7,12 +7,12 @@ import dataclasses
 import pytest
 from desk_home import DAY, HELD, HOUR, PARTY, T0, asked, fill, home, published
 
-from expert_registry import desk as desks
-from expert_registry import freezing
+from expert_registry.draw import desk as desks
+from expert_registry.draw import freezing
+from expert_registry.draw.protocol import Seat
+from expert_registry.draw.requests import Redraw, check_request, read_request, request_paper, seats_for_others, series
 from expert_registry.errors import BadRequest, NeedsSecondPerson, StatutoryPanel, WrongState
 from expert_registry.people import GroupMember, Matter, Party
-from expert_registry.protocol import Seat
-from expert_registry.requests import Redraw, check_request, read_request, request_paper, seats_for_others, series
 from records import expert_drawbook
 from schemas.expert_draw_facts import STEPS, draw_reasons, panel_purposes
 from schemas.experts import expert_rules

@@ -5,13 +5,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from expert_registry.declarations import give_consent, revoke_consent, set_bank
 from expert_registry.errors import IncompleteExpert, NoExpert
-from expert_registry.life_cycle import move
 from expert_registry.people import Consent
-from expert_registry.pool import find, load, load_one
-from expert_registry.roster import RosterFacts, TakenOver, import_rows
-from expert_registry.vault import PHONE, Vault
+from expert_registry.privacy.vault import PHONE, Vault
+from expert_registry.roster.declarations import give_consent, revoke_consent, set_bank
+from expert_registry.roster.importing import RosterFacts, TakenOver, import_rows
+from expert_registry.roster.life_cycle import move
+from expert_registry.roster.pool import find, load, load_one
 from records import expert_pages as pages
 from records.chain import verify_chain
 from schemas.experts import PersonRow, expert_rules
@@ -201,7 +201,7 @@ def test_nothing_personal_is_in_rows_reports_or_the_chain(records, take):
 
 
 def test_many_rows_go_in_by_pieces_each_with_its_event(records, vault, now, monkeypatch):
-    from expert_registry import roster
+    from expert_registry.roster import importing as roster
 
     monkeypatch.setattr(roster, "PIECE", 100)
     rows = [person(n) for n in range(2, 252)]
@@ -211,7 +211,7 @@ def test_many_rows_go_in_by_pieces_each_with_its_event(records, vault, now, monk
 
 
 def test_an_import_stopped_in_the_middle_is_finished_by_importing_again(records, vault, now, monkeypatch):
-    from expert_registry import roster
+    from expert_registry.roster import importing as roster
 
     monkeypatch.setattr(roster, "PIECE", 100)
 

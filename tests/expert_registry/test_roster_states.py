@@ -5,7 +5,10 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from expert_registry.declarations import (
+from expert_registry.errors import IncompleteExpert, NoExpert, UnknownWord, WrongState
+from expert_registry.people import Consent, Employment, Leave, Tie
+from expert_registry.privacy.vault import Vault
+from expert_registry.roster.declarations import (
     clear_tie,
     declare_employment,
     declare_tie,
@@ -15,13 +18,10 @@ from expert_registry.declarations import (
     set_practice,
     take_leave,
 )  # fmt: skip
-from expert_registry.entry_rules import entry_notes
-from expert_registry.errors import IncompleteExpert, NoExpert, UnknownWord, WrongState
-from expert_registry.life_cycle import expire, move, move_all
-from expert_registry.people import Consent, Employment, Leave, Tie
-from expert_registry.pool import load_one
-from expert_registry.roster import RosterFacts, import_rows
-from expert_registry.vault import Vault
+from expert_registry.roster.entry_rules import entry_notes
+from expert_registry.roster.importing import RosterFacts, import_rows
+from expert_registry.roster.life_cycle import expire, move, move_all
+from expert_registry.roster.pool import load_one
 from records import expert_pages as pages
 from schemas.experts import PersonRow, expert_rules, expert_states
 

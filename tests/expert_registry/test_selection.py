@@ -8,8 +8,8 @@ import pytest
 from brute_walk import brute_walk
 from made_draws import frozen_list, person, random_list, terms, word
 
-from expert_registry.protocol import FIRST_ROUND, Seat, digest
-from expert_registry.selection import in_order, walk
+from expert_registry.draw.protocol import FIRST_ROUND, Seat, digest
+from expert_registry.draw.selection import in_order, walk
 
 
 def in_this_order(people, asked, **more):

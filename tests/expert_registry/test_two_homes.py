@@ -8,12 +8,12 @@ import json
 import pytest
 from desk_home import BOTH, DAY, FALLBACK, HOUR, LOOKER, T0, VALUE, commit, fill, frozen, home
 
-from expert_registry import desk as desks
-from expert_registry import opening, replacing, rounds
+from expert_registry.draw import desk as desks
+from expert_registry.draw import opening, replacing, rounds
+from expert_registry.draw.exchange import export, take_in
+from expert_registry.draw.papers import PublicSource, PublicValue
+from expert_registry.draw.verification import verify
 from expert_registry.errors import BadDraw, WrongState
-from expert_registry.exchange import export, take_in
-from expert_registry.papers import PublicSource, PublicValue
-from expert_registry.verification import verify
 from records import expert_drawbook
 from records.chain import verify_chain
 from records.errors import IllegalState

@@ -6,10 +6,10 @@ import stat
 import pytest
 
 from expert_registry.errors import NoVaultKey, SealBroken
-from expert_registry.pool import find
-from expert_registry.roster import RosterFacts, import_rows
-from expert_registry.uploads import keep_upload, open_upload
-from expert_registry.vault import IDENTITY, PHONE, Vault
+from expert_registry.privacy.vault import IDENTITY, PHONE, Vault
+from expert_registry.roster.importing import RosterFacts, import_rows
+from expert_registry.roster.pool import find
+from expert_registry.roster.uploads import keep_upload, open_upload
 from records.chain import verify_chain
 from schemas.experts import PersonRow, expert_rules
 
@@ -176,7 +176,7 @@ def test_a_kept_list_is_sealed_and_its_receipt_is_on_the_chain(records, vault, n
 
 
 def test_two_who_make_the_vault_at_once_have_the_same_keys(folder, monkeypatch):
-    from expert_registry import vault as room
+    from expert_registry.privacy import vault as room
 
     makes = room._make
 

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from made_draws import BUREAUS, KEYS, TRUSTED, key, random_draw
 
+from expert_registry.draw.verification import Check, read, verify
 from expert_registry.errors import BadDraw
-from expert_registry.verification import Check, read, verify
 from records.chain import canonical
 from records.keys import sign_document
 

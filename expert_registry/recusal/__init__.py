@@ -1,0 +1,1 @@
+"""Who may not sit, why, and what shows it."""
