@@ -22,11 +22,11 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks import cases, experts, lookups, nights
+from benchmarks import cases, experts, lookups, nights, screenings
 from benchmarks.cases import NOT_QUICK, Bench, ratios
 from benchmarks.measure import ROOT, Figure
 
-CASES = cases.CASES | nights.CASES | lookups.CASES | experts.CASES
+CASES = cases.CASES | nights.CASES | lookups.CASES | screenings.CASES | experts.CASES
 RATIOS = cases.RATIOS + nights.RATIOS
 OUTPUT = ROOT / "bench-out"
 PACKAGES = (

@@ -12,7 +12,11 @@ import os
 import subprocess
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+from queue import Full, Queue
+from threading import Thread
+from typing import BinaryIO
 
 import credit_registry
 from credit_registry.errors import IndexFailed
@@ -21,6 +25,11 @@ from credit_registry.index_files import Batch, IndexFiles
 DONE = b"done\n"
 PLAIN = 2
 """Format of marshal that looks for no text it wrote before; both ends are the same interpreter."""
+LENGTH = 8
+"""Bytes before each message that tell how long it is."""
+LAST = b""
+AHEAD = 4
+"""Batches that may wait for the child: enough that neither process waits for the other's slow one."""
 _WORDS = 2_000
 """Last bytes of what the child said on its way out that go with the error."""
 
@@ -31,6 +40,8 @@ class ChildFiles:
     def __init__(self, folder: Path) -> None:
         # a new interpreter, not a fork: the service that builds has threads and open connections
         self._said = tempfile.TemporaryFile()
+        self._waiting: Queue[bytes] = Queue(AHEAD)
+        self._broken = False
         self.child = subprocess.Popen(
             [sys.executable, "-P", "-m", "credit_registry.index_child", str(folder.resolve())],
             stdin=subprocess.PIPE,
@@ -39,6 +50,8 @@ class ChildFiles:
             env=_environment(),
             start_new_session=True,
         )
+        self._feeder = Thread(target=self._feed, daemon=True)
+        self._feeder.start()
 
     def add(self, batch: Batch) -> None:
         """Hand names over."""
@@ -47,6 +60,7 @@ class ChildFiles:
     def close(self) -> None:
         """Have the child finish and wait for it."""
         self._send(None)
+        self._feeder.join()
         child = self.child
         assert child.stdin is not None and child.stdout is not None
         try:
@@ -63,15 +77,30 @@ class ChildFiles:
         if self.child.poll() is None:
             self.child.kill()
         self.child.wait()
+        while self._feeder.is_alive():  # its pipe is broken now: it only takes what still waits, up to a last word
+            with suppress(Full):
+                self._waiting.put(LAST, timeout=0.1)
         self._let_go()
 
     def _send(self, what: Batch | None) -> None:
-        assert self.child.stdin is not None
-        try:
-            marshal.dump(what and tuple(what), self.child.stdin, PLAIN)
-            self.child.stdin.flush()
-        except BrokenPipeError:
-            raise self._failed() from None
+        """Leave a batch to the feeder, that the next one is cut while the child takes this one in."""
+        if self._broken:
+            raise self._failed()
+        self._waiting.put(LAST if what is None else marshal.dumps(tuple(what), PLAIN))
+
+    def _feed(self) -> None:
+        pipe = self.child.stdin
+        assert pipe is not None
+        while True:
+            data = self._waiting.get()
+            if not self._broken:
+                try:
+                    pipe.write(len(data).to_bytes(LENGTH) + data)
+                    pipe.flush()
+                except (OSError, ValueError):
+                    self._broken = True
+            if data == LAST:
+                return
 
     def _failed(self) -> IndexFailed:
         code = self.child.wait()
@@ -105,15 +134,29 @@ def _environment() -> dict[str, str]:
     }
 
 
+def _received(pipe: BinaryIO) -> bytes:
+    """Take one message; the last one is blank.
+
+    Raises
+    ------
+    EOFError
+        The feeding process died: no last word, no index.
+    """
+    head = pipe.read(LENGTH)
+    data = pipe.read(int.from_bytes(head)) if len(head) == LENGTH else b""
+    if len(head) < LENGTH or len(data) < int.from_bytes(head):
+        raise EOFError("the names ended before their last word")
+    return data
+
+
 def main() -> None:
     """Write the index the standard input tells of."""
     import gc
 
     gc.disable()  # millions of small texts, none in a cycle
     files = IndexFiles(Path(sys.argv[1]))
-    # EOFError where the feeding process died: no last word, no index
-    while (batch := marshal.load(sys.stdin.buffer)) is not None:
-        files.add(Batch(*batch))
+    while data := _received(sys.stdin.buffer):
+        files.add(Batch(*marshal.loads(data)))
     files.close()
     sys.stdout.buffer.write(DONE)
     sys.stdout.buffer.flush()
