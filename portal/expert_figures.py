@@ -2,11 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from portal.expert_words import joined, state_word
 from portal.words import say
+from schemas.divisions import division_path
+from schemas.places import bureaus
+from schemas.specialties import specialties, title_ranks
+
+
+def _rank(code: str) -> str:
+    return say(*title_ranks()[code])
+
+
+def _place(code: str) -> str:
+    return "".join(division_path(code)[1:]) or code
+
+
+def _field(code: str) -> str:
+    known = specialties().get(code)
+    return f"{code} {say(known.title_zh, known.title_en)}" if known else code
+
+
+_PARTS: dict[str, tuple[str, str, Callable[[str], str]]] = {
+    "by_state": ("状态", "state", state_word),
+    "by_title": ("职称", "title", _rank),
+    "by_region": ("地区", "place", _place),
+    "by_specialty": ("专业", "field", _field),
+}
+"""Parts of the pool's figures: how each is called, and how its codes are said."""
 
 
 def figure_lines(document: Mapping[str, Any]) -> Iterator[str]:
@@ -14,16 +39,14 @@ def figure_lines(document: Mapping[str, Any]) -> Iterator[str]:
     yield say(f"{document['since']} 至 {document['until']}", f"{document['since']} to {document['until']}")
     for bureau, told in document["bureaus"].items():
         pool, uses, side, draws = told["pool"], told["uses"], told["other_side"], told["draws"]
-        yield f"{bureau}:"
+        yield f"{say(bureaus()[bureau].name_zh, bureaus()[bureau].name_en) if bureau in bureaus() else bureau}:"
         yield say(
             f"  在库 {pool['in_pool']}，可抽取 {pool['drawable']}",
             f"  {pool['in_pool']} in the pool, {pool['drawable']} drawable",
         )
-        told_states = {state_word(state): number for state, number in pool["by_state"].items()}
-        pool = {**pool, "by_state": told_states}
-        for name, zh in (("by_state", "状态"), ("by_title", "职称"), ("by_region", "地区"), ("by_specialty", "专业")):
-            listed = joined(f"{value} {number}" for value, number in pool[name].items())
-            yield f"    {say(zh, name)}: {listed}"
+        for name, (zh, en, in_words) in _PARTS.items():
+            listed = joined(f"{in_words(value)} {number}" for value, number in pool[name].items())
+            yield f"    {say(zh, en)}: {listed}"
         yield say(
             f"  使用 {uses['total']} 次，{uses['experts_used']} 人，最多 {uses['most']} 次；对方席位 {side['from_other_side']}/{side['seats']}",
             f"  {uses['total']} uses of {uses['experts_used']}, at most {uses['most']}; other side {side['from_other_side']}/{side['seats']} seats",

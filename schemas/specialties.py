@@ -13,8 +13,8 @@ from pathlib import Path
 
 from schemas.files import SCHEMAS, fold, once, read_rows
 
-RANKS = ("academician", "senior", "associate", "cpa", "intermediate", "other")
-"""Ranks of titles, the highest first; the last is any title nobody knows."""
+UNKNOWN_TITLE = "other"
+"""The rank of a title nobody knows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +107,21 @@ def _parts(text: str, root: Path) -> Iterator[str]:
 
 
 @once
+def title_ranks(root: Path = SCHEMAS) -> dict[str, tuple[str, str]]:
+    """Read ``vocabularies/expert_title_ranks.csv``: rank → its words (zh, en), the highest first."""
+    rows = read_rows(root / "vocabularies" / "expert_title_ranks.csv", ("rank", "title_zh", "title_en", "source"))
+    found = {row.need("rank"): (row.need("title_zh"), row.need("title_en")) for row in rows if row.need("source")}
+    if len(found) != len(rows) or list(found)[-1:] != [UNKNOWN_TITLE]:
+        raise ValueError(f"expert_title_ranks.csv: a rank stands twice, or the last is not {UNKNOWN_TITLE!r}")
+    return found
+
+
+@once
 def expert_titles(root: Path = SCHEMAS) -> dict[str, str]:
     """Read ``vocabularies/expert_titles.csv``: word → rank, the longest word first."""
     found: dict[str, str] = {}
     for row in read_rows(root / "vocabularies" / "expert_titles.csv", ("word", "rank", "title_en", "source")):
-        word, rank = _key(row.need("word")), row.one_of("rank", RANKS)
+        word, rank = _key(row.need("word")), row.one_of("rank", tuple(title_ranks(root)))
         if not row.need("source") or word in found:
             raise row.fail(f"{row['word']!r} stands twice")
         found[word] = rank
@@ -127,12 +137,12 @@ def title_rank(text: str, root: Path = SCHEMAS) -> str:
     >>> [title_rank(text) for text in ("高级工程师（正高）", "副研究员", "中国工程院院士/教授", "助理工程师", "")]
     ['senior', 'associate', 'academician', 'other', 'other']
     """
-    rest, ranks = _key(text), {"other"}
+    rest, ranks = _key(text), {UNKNOWN_TITLE}
     for word, rank in expert_titles(root).items():
         if word in rest:
             rest = rest.replace(word, "|")
             ranks.add(rank)
-    return min(ranks, key=RANKS.index)
+    return min(ranks, key=list(title_ranks(root)).index)
 
 
 def _key(text: str) -> str:
