@@ -18,20 +18,13 @@
 
 from __future__ import annotations
 
+from records.errors import TwoTongued
 
-class ExpertError(Exception):
-    """An error of the expert registry, with a short code and the words for both languages."""
+
+class ExpertError(TwoTongued):
+    """An error of the expert registry."""
 
     code = "experts"
-
-    def __init__(self, message: str, message_en: str) -> None:
-        super().__init__(f"{message} / {message_en}")
-        self.message = message
-        self.message_en = message_en
-
-    def as_json(self) -> dict[str, object]:
-        """Give the ``error`` object of the command line's JSON."""
-        return {"code": self.code, "message": self.message, "message_en": self.message_en, "row": None, "column": None}
 
 
 class NoExpert(ExpertError):
