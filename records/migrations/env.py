@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from records.expert_models import metadata
+from records.gap_models import metadata
 
 connection = context.config.attributes["connection"]
 context.configure(connection=connection, target_metadata=metadata)
