@@ -30,6 +30,10 @@ from schemas.experts import PersonRow
 from schemas.layouts import layouts
 from schemas.loaders import Bureau, bureaus, catalogue_hash
 
+UNFINISHED = ("received", "read", "judged")
+AWAITED = "awaited"
+"""As ``records.store`` has them; the records are imported only where there are any."""
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -183,17 +187,35 @@ def _recognised(
     return recognise(raw, allowed, dataset)
 
 
-def check(road: Road, path: Path, bureau_code: str, dataset: str | None = None) -> Iterator[Outcome]:
-    """Judge a file (each member, if it is a zip) and keep nothing."""
+def check(
+    road: Road,
+    path: Path,
+    bureau_code: str,
+    dataset: str | None = None,
+    *,
+    name: str = "",
+    personal: bool = True,
+    seen: Callable[[str, Path, Verdict], None] = lambda name, member, verdict: None,
+) -> Iterator[Outcome]:
+    """Judge a file (each member, if it is a zip) and keep nothing.
+
+    ``name`` is what the file is called where its path does not say it. ``seen`` is given each member that was judged, with
+    its verdict, before its outcome is told. Without ``personal`` a list of experts is refused.
+    """
     with scratch_of(road) as scratch:
-        for name, member, refused in _members(road, path, scratch):
-            outcome = Outcome(name, bureau=bureau_code)
+        for label, member, refused in _members(road, path, scratch, name):
+            outcome = Outcome(label, bureau=bureau_code)
             try:
                 if refused is not None:
                     raise refused
                 bureau = _bureau(road, bureau_code)
+                if not personal and (dataset == "experts" or is_personal(member, layouts(bureau.bureau, road.site))):
+                    raise _no_roster()
                 outcome.sha256, outcome.rules = digest(member), catalogue_hash(road.site)
-                raw, verdict, notes = judge_file(road, member, name, bureau, dataset, road.clock(), scratch)
+                raw, verdict, notes = judge_file(road, member, label, bureau, dataset, road.clock(), scratch)
+                if not personal and verdict.batch.dataset == "experts":
+                    raise _no_roster()
+                seen(label, member, verdict)
                 _tell(outcome, raw, verdict, notes)
                 outcome.state = "accepted" if verdict.state == "accepted" else "refused"
                 outcome.error = _why_refused(verdict)
@@ -445,10 +467,21 @@ def resume(road: Road) -> Iterator[Outcome]:
             if not mine and not (road.leads and batch.submitted_by.startswith(NIGHT)):
                 continue
             batch = road.kept.batch(batch.batch_id)
-            if batch.state in ("received", "read", "judged"):
+            if batch.state in UNFINISHED and batch.review != AWAITED:
                 road.start(gate=True)
                 with scratch_of(road) as scratch:
                     yield walk(road, batch, scratch)
+
+
+def take_up(road: Road, batch_id: str) -> Outcome:
+    """Walk one received batch to its end, or tell what another process made of it; one that waits for a person waits."""
+    with _held(road, batch_id):
+        batch = road.kept.batch(batch_id)
+        if batch.state not in UNFINISHED or batch.review == AWAITED:
+            return first_outcome(road, batch, batch.file_name, batch.state)
+        road.start(gate=True)
+        with scratch_of(road) as scratch:
+            return walk(road, batch, scratch)
 
 
 def retry(road: Road, batch: BatchRecord) -> Outcome:
@@ -528,12 +561,13 @@ def _bureau(road: Road, code: str) -> Bureau:
     return known[code]
 
 
-def _members(road: Road, path: Path, scratch: Path) -> Iterator[tuple[str, Path, RoadError | None]]:
+def _members(road: Road, path: Path, scratch: Path, called: str = "") -> Iterator[tuple[str, Path, RoadError | None]]:
     """Give the files of an upload, or the upload itself with the reason it cannot be unpacked."""
+    called = called or path.name
     try:
-        yield from ((name, member, None) for name, member in unpack(path, path.name, road.limits, scratch))
+        yield from ((name, member, None) for name, member in unpack(path, called, road.limits, scratch))
     except RoadError as error:
-        yield path.name, path, error
+        yield called, path, error
 
 
 def _tell(outcome: Outcome, raw: RawBatch, verdict: Verdict, notes: list[Normalisation]) -> None:

@@ -16,9 +16,10 @@ from sqlalchemy import Connection, delete, func, insert, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DatabaseError
 
+from records.account_sessions import forget_sessions
 from records.database import Database
 from records.errors import RecordsError
-from records.expert_models import metadata
+from records.gap_models import metadata
 from records.models import chain_head
 from records.store import Records
 
@@ -67,6 +68,8 @@ def soundness(file: Path) -> list[str]:
 def restore(file: Path, url: str) -> None:
     """Bring a snapshot into a new SQLite file, or into an empty database, and up to this program's schema.
 
+    Nobody is logged in afterwards: sessions that ended after the snapshot was made must not live again.
+
     Raises
     ------
     NotEmpty
@@ -82,7 +85,8 @@ def restore(file: Path, url: str) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, target)
         target.chmod(0o600)
-        Records.open(url, create=True).close()
+        with Records.open(url, create=True) as records:
+            forget_sessions(records)
         return
     with (
         closing(Database.open(address_of(file), create=True)) as source,
@@ -93,6 +97,7 @@ def restore(file: Path, url: str) -> None:
         if _filled(connection):
             raise _not_empty(address.render_as_string(hide_password=True))
         _copy(rows, connection)
+        connection.execute(delete(metadata.tables["session"]))
         _set_sequences(connection)
 
 

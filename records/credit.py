@@ -138,6 +138,17 @@ def messages(records: Records, uscc: str | None = None, known: datetime | None =
         return [Message(*row) for row in connection.execute(query)]
 
 
+def messages_of(records: Records, subjects: Collection[str]) -> dict[str, list[Message]]:
+    """Give the messages of several enterprises by enterprise, each in the order they were told."""
+    m = models.credit_message.c
+    query = select(*MESSAGE_COLUMNS).where(m.uscc.in_(subjects)).order_by(m.made_at, m.id)
+    found: dict[str, list[Message]] = {}
+    with records.database.read() as connection:
+        for row in connection.execute(query) if subjects else ():
+            found.setdefault(row.uscc, []).append(Message(*row))
+    return found
+
+
 def record_access(
     records: Records,
     *,

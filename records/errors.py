@@ -10,11 +10,17 @@
     ├── BusyDatabase      another process held the database for too long
     ├── LostDatabase      the connection was cut in the middle of a transaction
     ├── UnknownBatch      no batch has this number
+    ├── UnknownFiling     no filing has this number
     ├── UnknownDraw       no draw of the expert pool has this number
     ├── UnknownSeat       this expert has no seat in this draw, or its names were not opened
-    ├── IllegalState      the batch cannot go from its state to the one asked for
+    ├── UnknownGap        nothing was told under this number about missing results
+    ├── QuotaReached      the account has sent all it may send in a day
+    ├── KeyUsed           an idempotency key came again with another file
+    ├── IllegalState      the batch or filing cannot go from its state to the one asked for
     ├── IncompleteWaiver  a waiver or release lacks its reason, or its times do not fit
     ├── IncompleteMessage a message on a credit record, or an access to one, lacks who, what or why
+    ├── UnknownAccount    no account of the portal has this number
+    ├── LoginTaken        another account has this login
     ├── NotHandled        no alarm waits for a person, or who handled it does not say who and what came of it
     ├── LeaseLost         another process took the work over; this one must not write any more
     ├── NoChineseFont     no font with Chinese characters is installed, so no page can be set
@@ -87,6 +93,30 @@ class UnknownBatch(RecordsError):
     code = "unknown-batch"
 
 
+class UnknownFiling(RecordsError):
+    """No filing has this number."""
+
+    code = "unknown-filing"
+
+
+class UnknownGap(RecordsError):
+    """Nothing was told under this number about missing results."""
+
+    code = "unknown-gap"
+
+
+class QuotaReached(RecordsError):
+    """The account has sent all it may send in a day."""
+
+    code = "quota-reached"
+
+
+class KeyUsed(RecordsError):
+    """An idempotency key came again with another file."""
+
+    code = "key-used"
+
+
 class UnknownDraw(RecordsError):
     """No draw of the expert pool has this number."""
 
@@ -100,7 +130,7 @@ class UnknownSeat(RecordsError):
 
 
 class IllegalState(RecordsError):
-    """The batch cannot go from its state to the one asked for."""
+    """The batch or filing cannot go from its state to the one asked for."""
 
     code = "illegal-state"
 
@@ -121,6 +151,18 @@ class IncompleteMessage(RecordsError):
     """A message on a credit record, or an access to one, lacks who, what or why."""
 
     code = "incomplete-message"
+
+
+class UnknownAccount(RecordsError):
+    """No account of the portal has this number."""
+
+    code = "unknown-account"
+
+
+class LoginTaken(RecordsError):
+    """Another account has this login."""
+
+    code = "login-taken"
 
 
 class NotHandled(RecordsError):

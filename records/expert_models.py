@@ -22,8 +22,8 @@ from sqlalchemy import (
     text,
 )
 
+from records.credit_models import metadata as metadata
 from records.models import Counter, Moment
-from records.models import metadata as metadata
 
 expert = Table(
     "expert",

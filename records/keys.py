@@ -246,7 +246,7 @@ def check_signature(
     if not (isinstance(signature, str) and isinstance(public_key, str) and isinstance(algorithm, str)):
         return SignatureCheck(False, False, "没有签名", "there is no signature")
     del body["signature"]
-    if not HEX.fullmatch(signature) or body.get("key_id") != key_id_of(public_key):
+    if not (HEX.fullmatch(signature) and public_key.isascii()) or body.get("key_id") != key_id_of(public_key):
         return SignatureCheck(False, False, "签名或密钥编号有误", "the signature or the key id is malformed")
     if trusted_keys is not None and trusted_keys.get(key_id_of(public_key)) != public_key:
         return SignatureCheck(

@@ -110,6 +110,7 @@ batch = Table(
     Column("submitted_by", String(120), nullable=False),
     Column("layout_asked", String(80), nullable=False, server_default=text("''")),
     Column("covers", JSON(none_as_null=True)),  # null in batches older than this column
+    Column("review", String(12), nullable=False, server_default=text("''")),
     UniqueConstraint("bureau", "sha256", "dataset_asked", "attempt"),
     Index("ix_batch_bureau_received", "bureau", "received_at"),
     Index("ix_batch_state", "state"),

@@ -67,6 +67,16 @@ def qr_code(text: str) -> str:
     return out.getvalue().decode("utf-8")
 
 
+def font_of_pages(folders: Sequence[Path] = ()) -> str:
+    """Name the font pages are set with.
+
+    Raises
+    ------
+    NoChineseFont
+    """
+    return _chosen(tuple(folders))[0].family
+
+
 @lru_cache(maxsize=4)
 def _chosen(folders: tuple[Path, ...]) -> tuple[FontFace, Characters]:
     found = typst.Fonts(

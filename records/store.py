@@ -32,6 +32,8 @@ MOVES: dict[str, frozenset[str]] = {
     "refused": frozenset(),
 }
 UNFINISHED = ("received", "read", "judged")
+AWAITED, APPROVED, RETURNED = "awaited", "approved", "returned"
+"""What ``review`` says of a batch a second person looks at; blank where nobody has to."""
 FIELDS = frozenset(
     {"dataset", "layout", "encoding", "rules_hash", "rows", "results", "tables", "normalised", "error", "covers"}
 )
@@ -71,6 +73,7 @@ class BatchRecord:
     covers: dict[str, list[int]]
     recorded_at: datetime | None
     sequence: int | None
+    review: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,36 +175,60 @@ class Records:
         (BatchRecord, bool)
             The batch, and whether it is a repeat.
         """
-        name = storable(file_name)
         for _ in range(5):
             try:
                 with self.database.write() as connection:
-                    earlier = self._same_bytes(connection, bureau, sha256, dataset)
-                    for row in earlier:
-                        stopped = row.state == "refused" or (row.results or {}).get("quarantined", 0) > 0
-                        if row.rules_hash == rules_hash or not stopped:
-                            payload = {"submitted_by": submitted_by}
-                            chain.append(connection, "repeated", now, bureau, row.batch_id, payload)
-                            return _record(row), True
-                    batch_id = self._insert_batch(
-                        connection,
-                        bureau=bureau,
-                        file_name=name,
-                        sha256=sha256,
-                        sm3=sm3,
-                        bytes=size,
-                        received_at=now,
-                        dataset_asked=dataset or "",
-                        dataset=dataset,
-                        layout_asked=layout_asked or "",
-                        rules_hash=rules_hash,
-                        container_sha256=container_sha256,
-                        submitted_by=submitted_by,
-                    )
-                    return _record(_one(connection, batch_id)), False
+                    return self.receive_within(
+                        connection, bureau, file_name, sha256, sm3, size, now, submitted_by, rules_hash, dataset,
+                        layout_asked, container_sha256,
+                    )  # fmt: skip
             except IntegrityError:  # the unique constraint caught a twin or a number drawn twice: look again
                 continue
         raise RuntimeError(f"no free batch number for {sha256} of {bureau}")
+
+    def receive_within(
+        self,
+        connection: Connection,
+        bureau: str,
+        file_name: str,
+        sha256: str,
+        sm3: str,
+        size: int,
+        now: datetime,
+        submitted_by: str,
+        rules_hash: str,
+        dataset: str | None = None,
+        layout_asked: str | None = None,
+        container_sha256: str | None = None,
+        review: str = "",
+    ) -> tuple[BatchRecord, bool]:
+        """Take a file in, as :meth:`receive` does, inside the caller's transaction.
+
+        With ``review`` :data:`AWAITED` the batch stays where it is until a second person decides.
+        """
+        for row in self._same_bytes(connection, bureau, sha256, dataset):
+            stopped = row.state == "refused" or (row.results or {}).get("quarantined", 0) > 0
+            if (row.rules_hash == rules_hash and row.review != RETURNED) or not stopped:
+                payload = {"submitted_by": submitted_by}
+                chain.append(connection, "repeated", now, bureau, row.batch_id, payload)
+                return _record(row), True
+        batch_id = self._insert_batch(
+            connection,
+            bureau=bureau,
+            file_name=storable(file_name),
+            sha256=sha256,
+            sm3=sm3,
+            bytes=size,
+            received_at=now,
+            dataset_asked=dataset or "",
+            dataset=dataset,
+            layout_asked=layout_asked or "",
+            rules_hash=rules_hash,
+            container_sha256=container_sha256,
+            submitted_by=submitted_by,
+            review=review,
+        )
+        return _record(_one(connection, batch_id)), False
 
     def _same_bytes(self, connection: Connection, bureau: str, sha256: str, dataset: str | None) -> Sequence[Row[Any]]:
         b = models.batch.c
@@ -257,6 +284,16 @@ class Records:
         """
         with self.database.write() as connection:
             return self._advance(connection, batch_id, state, now, fields)
+
+    def decide_within(
+        self, connection: Connection, batch_id: str, review: str, now: datetime, error: Mapping[str, Any] | None = None
+    ) -> BatchRecord:
+        """Write what a second person decided on a batch, inside the caller's transaction; with an error it is refused."""
+        b = models.batch.c
+        connection.execute(update(models.batch).where(b.batch_id == batch_id).values(review=review))
+        if error is not None:
+            return self._advance(connection, batch_id, "refused", now, {"error": dict(error)})
+        return _record(_one(connection, batch_id))
 
     def _advance(
         self, connection: Connection, batch_id: str, state: str, now: datetime, fields: Mapping[str, Any]
@@ -318,9 +355,10 @@ class Records:
         return self._read_batches(query)
 
     def unfinished(self) -> list[BatchRecord]:
-        """List the batches a crash may have left on the road, the oldest first."""
+        """List the batches a crash may have left on the road, the oldest first; not those that wait for a person."""
         b = models.batch.c
-        return self._read_batches(_batches().where(b.state.in_(UNFINISHED)).order_by(b.received_at, b.batch_id))
+        left = _batches().where(b.state.in_(UNFINISHED), b.review != AWAITED)
+        return self._read_batches(left.order_by(b.received_at, b.batch_id))
 
     def _read_batches(self, query: Any) -> list[BatchRecord]:
         with self.database.read() as connection:

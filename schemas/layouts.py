@@ -282,9 +282,18 @@ def layout_names(bureau: str, site: Path | None, root: Path = SCHEMAS) -> set[st
     return {path.stem for folder in folders for path in layout_files(folder)}
 
 
-@lru_cache(maxsize=8)
 def layouts(bureau: str | None = None, site: Path | None = None) -> tuple[Layout, ...]:
-    """Give the layouts a bureau may send, the nearest first: of the site, of the bureau, public."""
+    """Give the layouts a bureau may send, the nearest first: of the site, of the bureau, public.
+
+    Those of the site are read anew when one was saved, so that services that run on see it.
+    """
+    own = layout_files(site / bureau) if bureau and site is not None else ()
+    mark = tuple((path.name, (told := path.stat()).st_mtime_ns, told.st_size) for path in own)
+    return _layouts(bureau, site, mark)
+
+
+@lru_cache(maxsize=16)
+def _layouts(bureau: str | None, site: Path | None, mark: tuple[object, ...]) -> tuple[Layout, ...]:
     folders: list[tuple[Path, str | None]] = []
     if bureau and site is not None:
         folders.append((site / bureau, bureau))

@@ -10,8 +10,11 @@ from pathlib import Path
 
 from schemas.files import SCHEMAS, MalformedFact, once, read_rows
 
-UNITS = ("enterprises", "minutes", "days")
-NEEDED = ("bulk-lookups", "bulk-window", "source-old")
+UNITS = ("enterprises", "searches", "lines", "tries", "minutes", "days")
+NEEDED = (
+    "bulk-lookups", "bulk-window", "source-old", "daily-lookups", "daily-searches", "daily-lines",
+    "searches-a-second", "slip-checks-a-minute",
+)  # fmt: skip
 _COLUMNS = ("limit", "value", "unit", "kinds", "meaning_zh", "meaning_en", "source")
 
 

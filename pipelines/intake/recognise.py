@@ -540,9 +540,10 @@ def _unknown(
     return UnknownLayout(
         "unknown-layout",
         f"不认识的格式{asked}：第 {number} 行的列名 {'、'.join(seen[:20])}{close}。"
-        "请使用模板（gongzhi template），或用 gongzhi propose 起草格式",
+        "请使用模板（网页“上传数据”或 gongzhi template），或为它配置格式（网页“格式配置”或 gongzhi propose）",
         f"no layout recognises the headers of row {number}: {', '.join(seen[:20])}; "
-        f"nearest layout: {best.layout if close and best else 'none'}; use a template or draft a layout with gongzhi propose",
+        f"nearest layout: {best.layout if close and best else 'none'}; use the template (page Upload, "
+        "or gongzhi template) or describe the file (page Layouts, or gongzhi propose)",
         sheet=sheet.name,
         row=number,
     )

@@ -53,7 +53,7 @@ def write_catalogue(
         Facts of this site, for its bureaus.
     """
     status = {entry["table"]: entry for entry in tables_status(tables_root, storage_options)}
-    senders = {name: _senders(name, tables_root, site, storage_options) for name in status}
+    senders = {name: senders_of(name, tables_root, site, storage_options) for name in status}
     folder.mkdir(parents=True, exist_ok=True)
     # the package last: it says of which versions all of them tell
     made = (dictionary_markdown(), _json(dcat(status, senders)), _json(data_package(status, senders)))
@@ -74,8 +74,8 @@ def is_current(tables_root: str, folder: Path) -> bool:
     return whole and told == {name: newest_version(table, tables_root) for name, table in tables().items()}
 
 
-def _senders(
-    name: str, tables_root: str, site: Path | None, storage_options: dict[str, str] | None
+def senders_of(
+    name: str, tables_root: str, site: Path | None, storage_options: dict[str, str] | None = None
 ) -> list[tuple[str, Bureau | None]]:
     """Who has rows in a table: by the limits of its files, and by their rows only where a file has several senders."""
     shared = open_table(tables()[name], tables_root, storage_options)

@@ -38,9 +38,23 @@ def publications(
 
 
 def changes(
-    table: Table, tables_root: str, since_version: int = -1, storage_options: dict[str, str] | None = None
+    table: Table,
+    tables_root: str,
+    since_version: int = -1,
+    storage_options: dict[str, str] | None = None,
+    *,
+    only: int | None = None,
+    limit: int | None = None,
+    offset: int = 0,
 ) -> pa.Table:
     """List every row that publications after a version added, corrected or withdrew.
+
+    Parameters
+    ----------
+    only : int, optional
+        The one version that is wanted.
+    limit, offset : int, optional
+        A part of the list; of a large publication the whole list costs its whole text.
 
     Returns
     -------
@@ -49,7 +63,9 @@ def changes(
         columns, for results ``old_value``, ``new_value``, ``old_result_text`` and ``new_result_text``, and
         ``differs``: of a correction each column that differs, ``flag: 1 → 3``. In order of version and key.
     """
-    noted = publications(table, tables_root, since_version, storage_options)
+    noted = publications(table, tables_root, since_version if only is None else only - 1, storage_options)
+    if only is not None:
+        noted = [entry for entry in noted if entry["version"] == only]
     shared = open_table(table, tables_root, storage_options)
     published = pa.table(
         {
@@ -71,7 +87,9 @@ def changes(
     files = [] if shared is None else [file for file in shared.files if _touched(file, first)]
     rows = "SELECT * FROM empty"
     if shared is not None and files:
-        rows = f"SELECT * FROM {scan_of(shared, files)} WHERE recorded_from >= {stamp(first)} OR recorded_until >= {stamp(first)}"
+        then = f"{'>=' if only is None else '='} {stamp(first)}"
+        rows = f"SELECT * FROM {scan_of(shared, files)} WHERE recorded_from {then} OR recorded_until {then}"
+    part = (f"LIMIT {limit} " if limit is not None else "") + f"OFFSET {offset}"
     with asking(p=published, empty=arrow_schema(table).empty_table()) as ask_for:
         return ask_for(
             f"""WITH r AS ({rows}),
@@ -84,7 +102,7 @@ def changes(
                   CASE WHEN o.version IS NULL OR c.version IS NULL THEN '' ELSE concat_ws('; ', {differing}) END AS differs
                   FROM o FULL JOIN c ON o.version = c.version AND {same_keys(table, "o", "c")})
             SELECT b.version, p.recorded_at, p.batch_id, b.* EXCLUDE (version) FROM b JOIN p ON b.version = p.version
-            ORDER BY b.version, {keys}"""
+            ORDER BY b.version, {keys} {part}"""
         ).to_arrow_table()
 
 

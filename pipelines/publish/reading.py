@@ -38,6 +38,8 @@ _DUCK = {
     "date": "DATE",
     "timestamp": "TIMESTAMPTZ",
 }
+_WRITES = re.compile("COPY|INSERT|UPDATE|DELETE|MERGE|EXPORT|ATTACH|CREATE|ALTER|DROP|VACUUM", re.IGNORECASE)
+"""What the plan of a statement that writes has among its operators."""
 _LINEAGE = frozenset({"batch_id", "source_row", "source_column", "recorded_from", "recorded_until"})
 
 
@@ -64,7 +66,10 @@ def moment(text: str | datetime) -> datetime:
 
 
 def current(
-    tables_root: str, as_of: str | datetime | None = None, storage_options: dict[str, str] | None = None
+    tables_root: str,
+    as_of: str | datetime | None = None,
+    storage_options: dict[str, str] | None = None,
+    memory: str = "",
 ) -> duckdb.DuckDBPyConnection:
     """Open a locked connection on the shared tables.
 
@@ -72,6 +77,8 @@ def current(
     ----------
     as_of : optional
         The views show the rows on record at this time instead of those on record now.
+    memory : str
+        What the questions may take, as ``512MB``; most of the machine's unless told.
 
     Returns
     -------
@@ -80,7 +87,7 @@ def current(
         Times are shown in China Standard Time. The connection reads the tables' files and nothing else.
     """
     at = None if as_of is None else moment(as_of)
-    connection = _connect()
+    connection = _connect(**({"memory_limit": memory} if memory else {}))
     allowed: list[str] = []
     for table in tables().values():
         shared = open_table(table, tables_root, storage_options)
@@ -110,19 +117,17 @@ def query(
         return ask(connection, sql)
 
 
-def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
-    """Answer one question on an open connection; for the errors see :func:`query`."""
+def ask(connection: duckdb.DuckDBPyConnection, sql: str, most: int | None = None) -> pa.Table:
+    """Answer one question on an open connection, with ``most`` rows at most; for the errors see :func:`query`."""
     try:
-        statements = connection.extract_statements(sql)
-        kinds = [statement.type for statement in statements]
-        if kinds not in ([duckdb.StatementType.SELECT], [duckdb.StatementType.EXPLAIN]):
+        if not _only_reads(connection, sql):
             raise PublishError(
                 "query-refused",
                 "只接受一条查询语句（SELECT、WITH、DESCRIBE、SHOW、SUMMARIZE、EXPLAIN），不能修改或写出",
                 "one reading statement is taken (SELECT, WITH, DESCRIBE, SHOW, SUMMARIZE, EXPLAIN), nothing that writes",
             )
         relation = connection.sql(sql)
-        return relation.to_arrow_table()
+        return relation.to_arrow_table() if most is None else _first(relation.to_arrow_reader(2048), most)
     except duckdb.PermissionException as error:
         raise PublishError(
             "query-refused",
@@ -138,6 +143,45 @@ def ask(connection: duckdb.DuckDBPyConnection, sql: str) -> pa.Table:
         ) from error
     except duckdb.Error as error:
         raise damaged(error) from error
+
+
+def _first(reader: pa.RecordBatchReader, most: int) -> pa.Table:
+    """Take rows until there are enough; what would come after them is never made."""
+    taken: list[pa.RecordBatch] = []
+    for batch in reader:
+        taken.append(batch)
+        if sum(one.num_rows for one in taken) >= most:
+            break
+    return pa.Table.from_batches(taken, reader.schema).slice(0, most)
+
+
+def _only_reads(connection: duckdb.DuckDBPyConnection, sql: str) -> bool:
+    """Whether a text is one statement that changes nothing.
+
+    The files a connection may read it could also write: ``COPY`` inside a ``WITH``, and whatever ``EXPLAIN ANALYZE``
+    runs, would lay itself over a shared data file. So the plan is looked at, not only the kind of the statement.
+    """
+    kinds = [statement.type for statement in connection.extract_statements(sql)]
+    if kinds == [duckdb.StatementType.EXPLAIN]:
+        sql = _explained(sql)
+        kinds = [statement.type for statement in connection.extract_statements(sql)]
+    if kinds != [duckdb.StatementType.SELECT]:
+        return False
+    plans = connection.sql(f"EXPLAIN (FORMAT json) {sql.strip().rstrip(';')}").fetchall()
+    return not any(_WRITES.search(name) for _, plan in plans for name in _operators(json.loads(plan)))
+
+
+def _explained(sql: str) -> str:
+    """Give what follows EXPLAIN, and ANALYZE; with options in brackets it is no statement any more."""
+    starts = [at for at, kind in duckdb.tokenize(sql) if kind != duckdb.token_type.comment]
+    words = [sql.encode()[at:].decode() for at in starts[1:3]]
+    return words[1] if len(words) == 2 and re.match(r"analy[sz]e\b", words[0], re.IGNORECASE) else words[0]
+
+
+def _operators(plan: Any) -> Iterator[str]:
+    for part in plan if isinstance(plan, list) else (plan,):
+        yield str(part.get("name", ""))
+        yield from _operators(part.get("children", []))
 
 
 def damaged(error: Exception, otherwise: str = "query-wrong") -> PublishError:
@@ -167,7 +211,7 @@ def _connect(**more: str) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def asking(**frames: pa.Table) -> Iterator[Callable[[str], duckdb.DuckDBPyRelation]]:
+def asking(memory: str = "1500MB", **frames: pa.Table) -> Iterator[Callable[[str], duckdb.DuckDBPyRelation]]:
     """Open a connection for our own questions, with frames under these names; large sorts go to the disk.
 
     Raises
@@ -177,7 +221,7 @@ def asking(**frames: pa.Table) -> Iterator[Callable[[str], duckdb.DuckDBPyRelati
     """
     with (
         tempfile.TemporaryDirectory(prefix="gongzhi-") as spill,
-        _connect(temp_directory=spill, memory_limit="1500MB") as connection,
+        _connect(temp_directory=spill, memory_limit=memory) as connection,
     ):
         for name, frame in frames.items():
             connection.register(name, frame)

@@ -75,6 +75,114 @@ class _Draft:
         return 3 * identity + worth + 3 * len(self.long)
 
 
+@dataclass(frozen=True, slots=True)
+class SketchColumn:
+    """One column of a sheet, and what it seems to mean.
+
+    ``means`` is ``columns.<name>`` (an identity column of the table), ``result.<parameter>``, ``long.<part>``, ``time``,
+    ``hour``, ``ignore``, or blank where nothing was recognised; ``unit`` the code of the unit the header names, blank
+    where it names none that converts.
+    """
+
+    header: str
+    means: str
+    unit: str
+    near: tuple[str, ...]
+    sample: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sketch:
+    """What was understood of a file nobody knows, for a person to go through."""
+
+    dataset: str
+    rivals: tuple[str, ...]
+    kind: str
+    sheet: str
+    others: tuple[str, ...]
+    """Names of the other sheets with cells."""
+    header_row: int
+    """As Excel numbers it; 0: there is none."""
+    columns: tuple[SketchColumn, ...]
+    formats: tuple[str, ...]
+    """Those of ``known_formats`` that read the stamps found."""
+    known_formats: tuple[str, ...]
+    unread: tuple[str, ...]
+    """Stamps that none of them reads."""
+    hourly: bool
+    hour24: bool
+    rows: tuple[tuple[str, ...], ...]
+    """The first records as they stand, below the header."""
+
+
+def sketch(raw: RawBatch, bureau: str, dataset: str | None = None, site: Path | None = None) -> Sketch:
+    """Understand a file as far as it goes: the same as :func:`propose`, as facts instead of a text.
+
+    Raises
+    ------
+    ValueError
+        The dataset is not known, or the file holds no cells.
+    """
+    sheet, draft, header_row, others = _best_sheet(raw, dataset)
+    template = read_layout(SCHEMAS / "layouts" / f"{draft.dataset}_template.toml")
+    known = _formats(template, bureau, site)
+    clock = "time" if "time" in draft.fields else "hour"
+    stamped = [column for name, column in draft.fields.items() if name == clock or name.endswith(("date", "until"))]
+    if not stamped and draft.dataset in MEDIA:  # no header says time: the columns whose texts read as times do
+        stamped = [c for c in draft.unknown if c.texts and not _used_formats(c.texts, known, sheet.typed)[1]]
+    used, unread = _used_formats(tuple(dict.fromkeys(t for c in stamped for t in c.texts)), known, sheet.typed)
+    hours = draft.fields.get("hour") if clock == "time" else None
+    if draft.dataset in MEDIA and hours is not None and used and not any("%H" in form for form in used):
+        used = [f"{form} {end}" for form in used for end in _hour_forms(hours.texts)]
+    texts = [text for column in (*stamped, *([hours] if hours else [])) for text in column.texts]
+    return Sketch(
+        dataset=draft.dataset,
+        rivals=draft.rivals,
+        kind=raw.kind,
+        sheet=str(sheet.name or ""),
+        others=tuple(others),
+        header_row=header_row,
+        columns=tuple(_sketched(draft, column) for column in draft.columns),
+        formats=tuple(used),
+        known_formats=tuple(dict.fromkeys([*used, *known])),
+        unread=tuple(without_numbers(text) for text in unread[:20]),
+        hourly=any("%H" in form for form in used),
+        hour24=any(re.search(r"(^|\s)24(:00|时|点|$)", text) for text in texts),
+        rows=tuple(_first_records(sheet, header_row)),
+    )
+
+
+def _first_records(sheet: Sheet, header_row: int) -> Iterator[tuple[str, ...]]:
+    for number, row in zip(sheet.rows.tolist(), _top(sheet, 100), strict=False):
+        if number > header_row and any(row):
+            yield tuple(without_numbers(text or "") for text in row)
+
+
+def _sketched(draft: _Draft, column: _Column) -> SketchColumn:
+    """Say what one column seems to mean."""
+    written = _split(column.header)[1]
+    named = find_unit(written) if written else None
+    means, unit = "", named.unit if named else ""
+    for name, found in draft.fields.items():
+        if found is column:
+            means = name if name in ("time", "hour") else f"columns.{name}"
+    if means == "hour" and "time" not in draft.fields:
+        means = "time"
+    for name, (found, told) in draft.results.items():
+        if found is column:
+            means, unit = f"result.{name}", (_unit_of(name, told) or "") if told else ""
+    for name, found in draft.long.items():
+        if found is column:
+            means = f"long.{name}"
+    if any(found is column for found in draft.ignored):
+        means = "ignore"
+    medium = MEDIA.get(draft.dataset)
+    words = [word for said in draft.words.fields.values() for word in said]
+    words += [one.name_zh for one in parameters().values() if one.medium == medium]
+    near = () if means or not column.header else nearest(_split(column.header)[0], words)
+    return SketchColumn(column.header, means, unit, tuple(near), tuple(map(without_numbers, column.texts[:3])))
+
+
 def propose(raw: RawBatch, bureau: str, dataset: str | None = None, site: Path | None = None) -> str:
     """Draft a layout of a file as TOML.
 
@@ -100,20 +208,20 @@ def propose(raw: RawBatch, bureau: str, dataset: str | None = None, site: Path |
     ValueError
         The dataset is not known, or the file holds no cells.
     """
+    sheet, draft, header_row, others = _best_sheet(raw, dataset)
+    return "\n".join(_lines(raw, bureau, site, sheet, draft, header_row, others)) + "\n"
+
+
+def _best_sheet(raw: RawBatch, dataset: str | None) -> tuple[Sheet, _Draft, int, list[str]]:
+    """Find the sheet most is understood of, the row of its header, and the names of the others."""
     if dataset is not None and dataset not in DATASETS:
         raise ValueError(f"{dataset!r} is none of {', '.join(DATASETS)}")
     sheets = [sheet for sheet in raw.sheets if sheet.cells.num_rows and not _is_side(sheet, raw)]
     if not sheets:
         raise ValueError("the file holds no cells to draft a layout from")
-    best: tuple[int, Sheet, _Draft, int] | None = None
-    for sheet in sheets:
-        draft, header_row = _best_draft(sheet, (dataset,) if dataset else DATASETS)
-        if best is None or draft.score > best[0]:
-            best = (draft.score, sheet, draft, header_row)
-    assert best is not None
-    _, sheet, draft, header_row = best
-    others = [str(other.name) for other in sheets if other is not sheet]
-    return "\n".join(_lines(raw, bureau, site, sheet, draft, header_row, others)) + "\n"
+    tried = [(sheet, *_best_draft(sheet, (dataset,) if dataset else DATASETS)) for sheet in sheets]
+    sheet, draft, header_row = max(tried, key=lambda one: one[1].score)
+    return sheet, draft, header_row, [str(other.name) for other in sheets if other is not sheet]
 
 
 def _is_side(sheet: Sheet, raw: RawBatch) -> bool:

@@ -17,7 +17,7 @@ from sqlalchemy import MetaData, text
 from records.chain import verify_chain
 from records.database import MIGRATIONS, Database, known_revisions, make_engine
 from records.errors import BusyDatabase, NewDatabase, NoDatabase, OldDatabase, UnsafeDatabase
-from records.expert_models import metadata
+from records.export_models import metadata
 from records.models import write_time
 from records.store import Records
 

@@ -43,6 +43,13 @@ def test_changes_are_listed_by_publication_with_old_and_new_value(root):
 def test_changes_since_a_version_leave_out_what_came_before(root):
     assert [row["version"] for row in changes(AIR, str(root), 2).to_pylist()] == [3]
     assert changes(AIR, str(root), 3).num_rows == 0
+
+
+def test_changes_of_one_version_or_a_part_of_the_list_are_the_same_rows(root):
+    whole = changes(AIR, str(root)).to_pylist()
+    assert [changes(AIR, str(root), only=n).to_pylist() for n in (1, 2, 3)] == [whole[:2], whole[2:4], whole[4:]]
+    assert changes(AIR, str(root), only=9).num_rows == 0
+    assert [row for n in range(3) for row in changes(AIR, str(root), limit=2, offset=2 * n).to_pylist()] == whole
     assert changes(WATER, str(root)).num_rows == 0
 
 

@@ -17,7 +17,7 @@ from deltalake import DeltaTable
 from made_rows import AIR, T0, WATER, air, publish
 
 from pipelines.errors import PublishError
-from pipelines.publish.reading import current, moment, query, write
+from pipelines.publish.reading import ask, current, moment, query, write
 from pipelines.publish.store import DataFile, scrub, tables_status
 from schemas.contracts import tables
 
@@ -103,6 +103,44 @@ def test_what_writes_or_reaches_outside_the_tables_is_refused(root, tmp_path, sq
         query(sql.format(out=tmp_path / "out", stray=stray), str(root))
     assert refused.value.code in ("query-refused", "query-wrong")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "WITH x AS (COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)) SELECT 1",
+        "WITH x AS MATERIALIZED (COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)) SELECT * FROM x",
+        "EXPLAIN COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)",
+        "EXPLAIN ANALYZE COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)",
+        "/* 说明 */ explain -- x\n analyse copy (select 1) to '{file}' (use_tmp_file false)",
+        "EXPLAIN ANALYZE WITH x AS (COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)) SELECT 1",
+        "EXPLAIN (ANALYZE) COPY (SELECT 1) TO '{file}' (USE_TMP_FILE false)",
+        "FROM query('WITH x AS (COPY (SELECT 1) TO ''{file}'' (USE_TMP_FILE false)) SELECT 1')",
+        "EXPLAIN ANALYZE CREATE TABLE x AS SELECT 1",
+    ],
+)
+def test_no_question_lays_itself_over_a_data_file(root, sql):
+    """DuckDB may write what it may read: the list of allowed files does not say how."""
+    file = next(root.rglob("*.parquet"))
+    before = file.read_bytes()
+    with pytest.raises(PublishError) as refused:
+        query(sql.format(file=file), str(root))
+    assert refused.value.code in ("query-refused", "query-wrong") and file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "sql",
+    ["EXPLAIN SELECT 1", "explain /* x */ analyze SELECT count(*) FROM air_observation", "SELECT 'COPY' AS copy;"],
+)
+def test_a_plan_of_a_reading_question_is_told(root, sql):
+    assert query(sql, str(root)).num_rows == 1
+
+
+def test_an_answer_is_cut_where_that_is_asked(root):
+    with current(str(root)) as connection:
+        assert ask(connection, "FROM range(100000000)", 5000).num_rows == 5000
+        assert ask(connection, "DESCRIBE air_observation", 3).num_rows == 3
+        assert ask(connection, "SELECT 1 WHERE false", 3).column_names == ["1"]
 
 
 def test_variables_of_our_own_code_are_no_tables(root):
