@@ -9,68 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from portal.cli import CST, Exit, data, now, records_of, stop, words
-from portal.credit_options import When, Who
+from portal.cli import Exit, data, now, records_of, stop, words
+from portal.credit_options import Who
+from portal.credit_uses import CANDIDATES, Counter, search
+from portal.credit_uses import kept_by_name as held_by_name
 from portal.settings import read_credit_settings, read_settings
 from portal.words import say
 
 if TYPE_CHECKING:
     from credit_registry.search import Hit
-    from credit_registry.trace import Asker
-    from portal.credit import Desk
-    from records.credit import Access
-    from records.store import Records
 
-CANDIDATES = "gongzhi-credit-candidates/1"
-
-
-@dataclass(frozen=True)
-class Counter:
-    """Who stands before the opened register."""
-
-    desk: Desk
-    asker: Asker
-    viewer: str
-    at: datetime
-
-    @property
-    def records(self) -> Records:
-        """The records of the home."""
-        return self.desk.records
-
-    def day(self, when: When) -> date:
-        """The day an answer must be valid on."""
-        return when.day or self.at.astimezone(CST).date()
-
-    def note(self, kind: str, asked: str, result: str, count: int = 0, owners: tuple[str, ...] = ()) -> Access:
-        """Keep one use that gives no single answer."""
-        from credit_registry.trace import trace
-
-        return trace(
-            self.records, self.asker, kind, asked,
-            at=self.at, version=self.desk.version, result=result, count=count, owners=owners,
-        )  # fmt: skip
-
-    def answer(self, code: str, when: When, kind: str) -> dict[str, Any]:
-        """Answer and trace one look-up."""
-        from credit_registry.answers import answer
-        from portal.credit import read_known
-
-        return answer(
-            self.desk.register, self.records, code, self.viewer, self.day(when),
-            read_known(when.known, self.at), self.asker, now=self.at, kind=kind, editions=self.desk.editions,
-        )  # fmt: skip
-
-    def sources(self) -> list[dict[str, Any]]:
-        """Every source an answer to this viewer rests on, with its last record, also those that never came."""
-        from credit_registry.answers import sources_of
-
-        return sources_of(self.desk.register, self.desk.editions, self.viewer, self.at)
+__all__ = ["CANDIDATES", "Counter", "asks_by_name", "candidates", "counter_of", "kept_by_name", "print_json"]
 
 
 @contextmanager
@@ -111,19 +63,14 @@ def asks_by_name(text: str) -> bool:
 
 def kept_by_name(counter: Counter, text: str) -> bool:
     """Tell whether there are records under just this name that bear no code."""
-    register = counter.desk.register
-    dossier = register.dossier(text) if register and asks_by_name(text) else None
-    return dossier is not None and not dossier.uscc
+    return asks_by_name(text) and held_by_name(counter.desk, text)
 
 
 def candidates(counter: Counter, text: str, kind: str, as_json: bool, limit: int = 10) -> bool:
     """List candidates with what matched, and keep the trace; give whether there is one."""
     from portal.credit_lines import hit_lines
 
-    finder = counter.desk.finder
-    hits = finder.find(text, limit) if finder else []
-    state = "candidates" if hits else "no_record" if finder and counter.desk.has_data else "source_unavailable"
-    document = _document(counter, counter.note(kind, text, state, len(hits)), state, hits)
+    hits, document = search(counter, text, kind, limit)
     if as_json:
         print_json(document)
         return bool(hits)
@@ -155,26 +102,3 @@ def _go_on(hits: Sequence[Hit]) -> str:
             )
         )
     return "\n".join(said)
-
-
-def _document(counter: Counter, kept: Access, state: str, hits: Sequence[Hit]) -> dict[str, Any]:
-    from credit_registry.nothing import told
-
-    register = counter.desk.register
-    return {
-        "document": CANDIDATES,
-        **told(state),
-        "query": {
-            "id": kept.access_id, "at": kept.at.isoformat(), "kind": kept.kind, "asked": kept.asked,
-            "version": kept.version, "made_at": register.made_at.isoformat() if register else None,
-        },
-        "sources": counter.sources(),
-        "candidates": [
-            {
-                "uscc": one.uscc, "subject": one.subject, "name": one.name, "current_name": one.current_name,
-                "matched": one.matched_field, "score": round(one.score, 1), "why": one.why_zh, "why_en": one.why_en,
-                "region": one.region,
-            }
-            for one in hits
-        ],
-    }  # fmt: skip

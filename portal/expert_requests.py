@@ -45,7 +45,18 @@ def read_panel(path: Path) -> Asked:
     BadRequest
         No such file as this; which word, and what was expected.
     """
-    raw = _read(path, {**MATTER, **PANEL}, ("matter", "title", "bureau", "held_on", "purpose", "opens_at", "seats"))
+    return panel_of(path, _loaded(path))
+
+
+def panel_of(path: Path, told: Mapping[str, Any]) -> Asked:
+    """Read the request of a panel from what a file, or the form named by ``path``, says.
+
+    Raises
+    ------
+    BadRequest
+    """
+    needed = ("matter", "title", "bureau", "held_on", "purpose", "opens_at", "seats")
+    raw = _checked(path, told, {**MATTER, **PANEL}, needed)
     wrong = [name for name, number in raw["seats"].items() if not isinstance(number, int) or isinstance(number, bool)]
     if wrong:
         raise _wrong(path, f"seats.{wrong[0]}", "人数", "a number of seats")
@@ -68,7 +79,7 @@ def read_callout(path: Path) -> CallOut:
     BadRequest
     """
     needed = ("matter", "title", "bureau", "held_on", "code", "words", "fields")
-    raw = _read(path, {**MATTER, **EMERGENCY}, needed)
+    raw = _checked(path, _loaded(path), {**MATTER, **EMERGENCY}, needed)
     return CallOut(_matter(path, raw), raw["code"], raw["words"], raw.get("division", ""), tuple(raw["fields"]))
 
 
@@ -101,11 +112,14 @@ def _instant(path: Path, told: datetime | str) -> datetime:
     return read_instant(told)
 
 
-def _read(path: Path, known: Mapping[str, Any], needed: tuple[str, ...]) -> dict[str, Any]:
+def _loaded(path: Path) -> dict[str, Any]:
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, OSError) as error:
         raise BadRequest(f"不能读取 {path.name}：{error}", f"cannot read {path.name}: {error}") from error
+
+
+def _checked(path: Path, raw: Mapping[str, Any], known: Mapping[str, Any], needed: tuple[str, ...]) -> dict[str, Any]:
     found = _table(path, "", raw, known)
     if missing := [name for name in needed if found.get(name) in (None, "")]:
         raise BadRequest(f"{path.name} 缺少 {'、'.join(missing)}", f"{path.name} lacks {', '.join(missing)}")

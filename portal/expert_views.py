@@ -10,6 +10,7 @@ from typing import Any
 
 from expert_registry.draw.callout import CallOut, ranking
 from expert_registry.draw.opening import own_entry
+from expert_registry.draw.requests import PanelRequest
 from expert_registry.errors import UnknownWord
 from expert_registry.people import Expert
 from expert_registry.privacy import masks
@@ -110,7 +111,11 @@ def why_not(office: Office, expert_id: str, file: Path | None, draw_id: str) -> 
         reasons = [[one.code, one.evidence, one.evidence_en] for one in entry.reasons]
         status = entry.status if entry.listed else "not_asked"
         return _answer(expert_id, draw_id, status, entry.specialties, reasons)
-    asked = read_panel(file).request
+    return would_sit(office, expert_id, read_panel(file).request)
+
+
+def would_sit(office: Office, expert_id: str, asked: PanelRequest) -> dict[str, Any]:
+    """Say why an expert may not sit, as a list made now would say it."""
     matter = office.complete(asked.matter)
     office.looked("show", {"recusal"}, expert_id=expert_id)
     cutoff = office.at - timedelta(days=office.rules.entry_cutoff_days)
