@@ -4,11 +4,14 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 WORKERS ?= 2
 
-.PHONY: demo test bench lint types unit docs clean
+.PHONY: demo demo-serve test bench lint types unit browser docs clean
 
 demo: $(VENV)/.base
 	rm -rf demo-home
 	$(BIN)/gongzhi demo --home demo-home
+
+demo-serve: $(VENV)/.base
+	$(BIN)/python -m portal.demo_serve --home demo-home
 
 test: lint types unit
 
@@ -19,14 +22,21 @@ lint: $(VENV)/.test
 types: $(VENV)/.test
 	$(BIN)/mypy
 
-unit: $(VENV)/.test
+unit: $(VENV)/.test browser
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+browser: $(VENV)/.test
+	$(BIN)/python tests/portal/get_browser.py
 
 bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks
 
-docs: $(VENV)/.test
+docs: $(VENV)/.test browser
 	$(BIN)/python -m portal.documents
+	rm -rf artefacts/guide
+	$(BIN)/python -m pytest -q tests/portal/test_guide.py -k taken
+	mkdir -p docs/pictures
+	cp artefacts/guide/*.png docs/pictures/
 
 clean:
 	rm -rf $(VENV) demo-home bench-out

@@ -609,7 +609,9 @@ import portal.cli_night  # noqa: E402, I001  (commands are registered on app; th
 import portal.cli_credit  # noqa: E402
 import portal.cli_lists  # noqa: E402
 import portal.cli_draw  # noqa: E402
-import portal.cli_experts  # noqa: E402, F401
+import portal.cli_experts  # noqa: E402
+import portal.cli_users  # noqa: E402
+import portal.cli_serve  # noqa: E402, F401
 
 WRONG_USE = (
     "query-refused",
@@ -627,6 +629,10 @@ WRONG_USE = (
     "unknown-word",
     "unknown-draw",
     "unknown-seat",
+    "account-refused",
+    "roles-refused",
+    "key-refused",
+    "login-taken",
 )
 """Codes of errors that the person at the keyboard made."""
 
@@ -646,11 +652,12 @@ def _explain(error: Exception) -> Exit:
     from credit_registry.errors import DamagedRegister, DamagedTable, NoRegister, RegistryError
     from expert_registry.errors import ExpertError, NoVaultKey, SealBroken
     from pipelines.errors import PublishError, RoadError
+    from portal.access.errors import AccessError
     from records.errors import IllegalState, RecordsError
     from schemas.files import MalformedFact
 
     broken = (PublishError, RecordsError, DamagedRegister, DamagedTable, NoRegister, NoVaultKey, SealBroken)
-    if isinstance(error, RoadError | RecordsError | RegistryError | ExpertError):
+    if isinstance(error, RoadError | RecordsError | RegistryError | ExpertError | AccessError):
         words(error.message if LANGUAGE == "zh" else error.message_en)
         if error.code in WRONG_USE:
             return Exit.USE

@@ -60,7 +60,7 @@ def run_demo(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
         return NIGHT + (clock() - begun)
 
     yield say("== 建立数据目录 ==", "== a home ==")
-    yield from make_home(places, there())
+    yield from make_home(places, there(), people=False)
     yield ""
     server = runpy.run_path(str(examples() / "bureau_server.py"))
     with server["BureauServer"](clock=there) as bureaus, Records.open(places.database_url) as records:
@@ -92,6 +92,7 @@ def run_demo(places: Places, clock: Callable[[], datetime]) -> Iterator[str]:
         yield from _query(places, sql)
     yield ""
     yield from _where(places)
+    yield from _doors(places, clock())
 
 
 def _night(places: Places, records: Records, clock: Callable[[], datetime]) -> tuple[list[Outcome], list[str]]:
@@ -190,10 +191,27 @@ def _where(places: Places) -> Iterator[str]:
         f"the night on one page: {places.home}/nights/{NIGHT.date()}.html",
     )
     yield say(
-        "门户网站尚未启用；现在用 gongzhi board、query、batches、report 查看",
-        "the portal is not open yet; look around with gongzhi board, query, batches, report",
-    )
-    yield say(
         f"再来一夜：python examples/bureau_server.py --sources {places.site_facts} 开着，另开窗口 gongzhi sync",
         f"another night: keep python examples/bureau_server.py --sources {places.site_facts} running, then gongzhi sync",
     )
+
+
+def _doors(places: Places, now: datetime) -> Iterator[str]:
+    """Tell how to open the portal. The clock on the wall, not that of the demo: the passwords are good for days."""
+    from portal.access.accounts import opened_doors
+    from portal.access.gate import open_gate
+    from records.store import Records
+
+    with Records.open(places.database_url) as records:
+        issued = opened_doors(open_gate(places, records), "gongzhi demo", now)
+    shown = places.home.relative_to(Path.cwd()) if places.home.is_relative_to(Path.cwd()) else places.home
+    yield say(
+        f"打开门户：gongzhi serve --home {shown}，然后浏览 http://127.0.0.1:8800",
+        f"the portal: gongzhi serve --home {shown}, then open http://127.0.0.1:8800",
+    )
+    for one in issued:
+        login, password = one.account.login, one.password
+        yield say(
+            f"  登录名 {login}，一次性密码 {password}（只显示这一次，首次登录须修改）",
+            f"  login {login}, one-time password {password} (shown this once, to be changed at the first login)",
+        )

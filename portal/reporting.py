@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,12 +18,35 @@ if TYPE_CHECKING:
     from records.store import BatchRecord, Records
 
 
-def _findings(places: Places, batch: BatchRecord) -> pd.DataFrame:
-    from pipelines.batch import FINDING_COLUMNS
-    from pipelines.validate.keep import FINDINGS, findings
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that is given back with its findings written into it; a blank ``layout`` was not recognised."""
 
-    folder = places.batches / batch.batch_id
-    if (folder / FINDINGS).exists():
+    bureau: str
+    path: Path
+    file_name: str
+    layout: str
+    dataset: str
+
+
+def findings_of(places: Places, batch: BatchRecord) -> pd.DataFrame:
+    """Give the findings of a batch as they were kept; none where it was refused before it was judged."""
+    return findings_in(places.batches / batch.batch_id)
+
+
+def has_findings(folder: Path) -> bool:
+    """Say whether findings are kept in a folder."""
+    from pipelines.validate.keep import FINDINGS
+
+    return (folder / FINDINGS).exists()
+
+
+def findings_in(folder: Path) -> pd.DataFrame:
+    """Give the findings kept in a folder; none where there are none."""
+    from pipelines.batch import FINDING_COLUMNS
+    from pipelines.validate.keep import findings
+
+    if has_findings(folder):
         return findings(folder)
     import pandas as pd
 
@@ -31,7 +55,7 @@ def _findings(places: Places, batch: BatchRecord) -> pd.DataFrame:
 
 def findings_json(places: Places, batch: BatchRecord, as_json: bool) -> Iterator[str]:
     """Give the findings of a batch as lines; the error first where the file was refused whole."""
-    frame = _findings(places, batch)
+    frame = findings_of(places, batch)
     rows = json.loads(frame.to_json(orient="records", force_ascii=False))
     if as_json:
         for row in rows:
@@ -47,24 +71,37 @@ def findings_json(places: Places, batch: BatchRecord, as_json: bool) -> Iterator
 
 
 def write_report(places: Places, records: Records, batch: BatchRecord, output: Path) -> None:
-    """Write all findings as CSV, or the upload with its cells coloured and explained.
+    """Write all findings as CSV, or the upload with its cells coloured and explained."""
+    frame = findings_of(places, batch)
+    if output.suffix.lower() == ".csv":
+        write_list(frame, output)
+        return
+    from pipelines.intake.receive import kept_path
+
+    path = kept_path(places.uploads, batch.sha256)
+    upload = Upload(batch.bureau, path, batch.file_name, batch.layout or "", batch.dataset_asked or "")
+    annotate(places, records, upload, frame, output)
+
+
+def write_list(frame: pd.DataFrame, output: Path) -> None:
+    """Write findings as CSV."""
+    from pipelines.validate import report
+
+    report.write_csv(frame, output)
+
+
+def annotate(places: Places, records: Records, upload: Upload, frame: pd.DataFrame, output: Path) -> None:
+    """Write a file as a workbook with its cells coloured and explained.
 
     The answers given before to the same finding on the same value are filled in again.
     """
-    from pipelines.validate import report
-
-    frame = _findings(places, batch)
-    if output.suffix.lower() == ".csv":
-        report.write_csv(frame, output)
-        return
     from pipelines.intake.read import Reader
-    from pipelines.intake.receive import kept_path
     from pipelines.intake.recognise import recognise
+    from pipelines.validate import report
     from records.waivers import answers
     from schemas.layouts import layouts
 
-    upload = kept_path(places.uploads, batch.sha256)
-    known = answers(records, batch.bureau)
+    known = answers(records, upload.bureau)
     given: dict[tuple[int, str], str] = {}
     for row, *key in zip(*(frame[n].tolist() for n in ("row", "rule", "key", "header", "value")), strict=True):
         answer = known.get((str(key[0]), str(key[1]), str(key[2] or ""), str(key[3])))
@@ -72,9 +109,9 @@ def write_report(places: Places, records: Records, batch: BatchRecord, output: P
             given[(int(row), "")] = answer.text
     site = places.site_facts if places.site_facts.is_dir() else None
     with tempfile.TemporaryDirectory() as scratch, Reader(ReadLimits()) as reader:
-        raw = reader.read(upload, batch.file_name, Path(scratch))
+        raw = reader.read(upload.path, upload.file_name, Path(scratch))
         headers: dict[str | None, int] = {}
-        if batch.layout:
-            found, _ = recognise(raw, layouts(batch.bureau, site), batch.dataset_asked or None)
+        if upload.layout:
+            found, _ = recognise(raw, layouts(upload.bureau, site), upload.dataset or None)
             headers = {one.sheet.name: one.header_row for one in found}
-        report.annotate(upload, raw, frame, given, output, headers)
+        report.annotate(upload.path, raw, frame, given, output, headers)

@@ -10,9 +10,10 @@ import datetime as dt
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from pipelines.batch import Places
 from pipelines.errors import RoadError
@@ -155,6 +156,137 @@ def read_night_settings(home: Path, environment: Mapping[str, str] | None = None
     )
 
 
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+PORTAL_FILE = "portal.toml"
+
+
+@dataclass(frozen=True, slots=True)
+class OidcSettings:
+    """Where people may sign in instead of typing a password: an OpenID Connect provider the bureaus trust.
+
+    ``claim`` of the identity token holds the login of an account there is already; ``secret`` is the client's, found
+    under the name that ``portal.toml`` gives.
+    """
+
+    issuer: str
+    client_id: str
+    secret: str = field(repr=False)
+    claim: str
+    scopes: str
+    title_zh: str
+    title_en: str
+
+
+@dataclass(frozen=True, slots=True)
+class PortalSettings:
+    """What the portal needs to know: where it listens, what it is called from outside, whom it believes.
+
+    ``address`` is what people type, ``https://name``; blank where the portal is only tried out on this machine.
+    """
+
+    bind: tuple[str, int]
+    address: str
+    proxies: tuple[str, ...]
+    """Addresses whose word on the caller's address (``X-Forwarded-For``) counts."""
+    metrics_token: str = field(default="", repr=False)
+    """Opens figures and details of health; without one they are for this machine only."""
+    oidc: OidcSettings | None = None
+    workers: int = 2
+    """Processes that check and publish what was uploaded."""
+
+    @property
+    def secure(self) -> bool:
+        """Say whether people come over https."""
+        return self.address.startswith("https://")
+
+    @property
+    def hosts(self) -> frozenset[str]:
+        """Names under which the portal may be asked, without port."""
+        named = urlsplit(self.address).hostname if self.address else None
+        return frozenset({named}) if named else frozenset(LOOPBACK)
+
+
+def read_portal_settings(
+    host: str | None = None,
+    port: int | None = None,
+    environment: Mapping[str, str] | None = None,
+    home: Path | None = None,
+) -> PortalSettings:
+    """Read the settings of ``gongzhi serve``; options win over the environment, ``portal.toml`` of a home adds to it.
+
+    Raises
+    ------
+    WrongSetting
+        A setting is malformed, or passwords would go over a network in the clear.
+    """
+    env = os.environ if environment is None else environment
+    said = _address("GONGZHI_PORTAL_BIND", env.get("GONGZHI_PORTAL_BIND") or "127.0.0.1:8800")
+    if said is None:
+        raise WrongSetting("GONGZHI_PORTAL_BIND 应为 地址:端口", "GONGZHI_PORTAL_BIND must be address:port")
+    bind = (host or said[0], said[1] if port is None else port)
+    address = _public_address("GONGZHI_PORTAL_ADDRESS", (env.get("GONGZHI_PORTAL_ADDRESS") or "").rstrip("/"))
+    proxies = (env.get("GONGZHI_PORTAL_PROXIES") or "127.0.0.1,::1").split(",")
+    if bind[0] not in LOOPBACK and not address:
+        raise WrongSetting(
+            f"{bind[0]} 不是本机地址：口令会以明文经过网络。请只监听 127.0.0.1，前面放一台 HTTPS 反向代理"
+            "（deploy/nginx.conf），并设 GONGZHI_PORTAL_ADDRESS=https://…",
+            f"{bind[0]} is not an address of this machine only: passwords would cross the network in the clear. Listen on "
+            "127.0.0.1 behind a proxy with https (deploy/nginx.conf) and set GONGZHI_PORTAL_ADDRESS=https://…",
+        )
+    believed = tuple(one.strip() for one in proxies if one.strip())
+    token = env.get("GONGZHI_METRICS_TOKEN") or ""
+    workers = _workers("GONGZHI_PORTAL_WORKERS", env.get("GONGZHI_PORTAL_WORKERS") or "2")
+    return PortalSettings(bind, address, believed, token, None if home is None else _oidc(home, env), workers)
+
+
+def _workers(name: str, text: str) -> int:
+    if re.fullmatch(r"[0-9]|1[0-6]", text):
+        return int(text)
+    raise WrongSetting(
+        f"{name} 应为 0 至 16 的整数，现为“{text}”", f"{name} must be a whole number, 0 to 16, not {text!r}"
+    )
+
+
+def _oidc(home: Path, env: Mapping[str, str]) -> OidcSettings | None:
+    """Read ``[oidc]`` of ``portal.toml``; without the file or the block nobody signs in elsewhere."""
+    file = home / PORTAL_FILE
+    raw = read_toml(file) if file.is_file() else {}
+    block = raw.get("oidc")
+    usual = {
+        "claim": "preferred_username",
+        "scopes": "openid profile",
+        "title_zh": "统一身份认证",
+        "title_en": "single sign-on",
+    }
+    needed = {"issuer", "client_id", "secret"}
+    texts = isinstance(block, dict) and all(isinstance(text, str) and text for text in block.values())
+    if set(raw) - {"oidc"} or (block is not None and not (texts and needed <= set(block) <= needed | set(usual))):
+        raise WrongSetting(
+            f"{file} 只能写 [oidc]：issuer、client_id、secret（密钥的名称），可选 {'、'.join(usual)}，都是文字",
+            f"{file} takes [oidc] with issuer, client_id and secret (the name of the secret), and {', '.join(usual)}, as texts",
+        )
+    if block is None:
+        return None
+    _refuse_open_issuer(file, block["issuer"])
+    secret = read_secret(block["secret"], Path(env.get("GONGZHI_SECRETS") or home / "secrets.toml").expanduser(), env)
+    if secret is None or not secret.token:
+        raise WrongSetting(
+            f"{file} 所指的密钥 {block['secret']} 不存在，或不是 token；请写入密钥文件（docs/serving.md）",
+            f"the secret {block['secret']} that {file} names does not exist or is no token; see docs/serving.md",
+        )
+    return OidcSettings(**{**usual, **block, "secret": secret.token})
+
+
+def _refuse_open_issuer(file: Path, issuer: str) -> None:
+    """Refuse an issuer over plain http, but for one on this machine."""
+    parts = urlsplit(issuer)
+    if parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK):
+        return
+    raise WrongSetting(
+        f"{file} 的 issuer 应为 https:// 地址，现为“{issuer}”", f"the issuer in {file} must be https://, not {issuer!r}"
+    )
+
+
 def read_secret(name: str, file: Path, environment: Mapping[str, str] | None = None) -> Secret | None:
     """Find a secret by name: ``GONGZHI_SECRET_<NAME>`` first, then the secrets file; None where there is none.
 
@@ -213,6 +345,16 @@ def _minute(name: str, text: str) -> int:
     if re.fullmatch(r"[0-5]?\d", text):
         return int(text)
     raise WrongSetting(f"{name} 应为 0 至 59 的整数，现为“{text}”", f"{name} must be a minute, 0 to 59, not {text!r}")
+
+
+def _public_address(name: str, text: str) -> str:
+    """Accept ``https://name`` and ``https://name:port``, nothing behind it."""
+    if not text or re.fullmatch(r"https://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::\d{1,5})?", text):
+        return text.lower()
+    raise WrongSetting(
+        f"{name} 应为 https://主机名，后面不带路径，现为“{text}”",
+        f"{name} must be https://name without a path, not {text!r}",
+    )
 
 
 def _address(name: str, text: str) -> tuple[str, int] | None:
