@@ -167,11 +167,14 @@ def test_encoding_delimiter_row_order_and_titles_do_not_change_what_goes_out(her
 
 
 def test_generated_zips_pass_real_children_and_the_real_gate(database_url: str, tmp_path: Path) -> None:
-    """Great Expectations never disagrees with the judge, and what is in the tables is what the generator said."""
-    rng = random.Random(2026)
+    """Great Expectations never disagrees with the judge, and what is in the tables is what the generator said.
+
+    Each database gets zips of its own.
+    """
+    rng = random.Random(2026 if database_url.startswith("sqlite") else 2027)
     model = Model()
     with home_at(tmp_path / "home", database_url, RECEIVED, gate=True) as road:
-        for number in range(4 if CI else 1):
+        for number in range(2 if CI else 1):
             bureau = makers.BUREAUS[number % 2]
             deliveries = [makers.delivery(rng, bureau=bureau) for _ in range(12)]
             files = [
@@ -208,11 +211,11 @@ def a_sequence(rng: random.Random, length: int) -> list[Made]:
     return files
 
 
-@pytest.mark.parametrize("seed", range(10 if CI else 2))
+@pytest.mark.parametrize("seed", range(5 if CI else 1))
 def test_any_sequence_of_files_leaves_what_a_plain_model_says_now_then_and_rebuilt(
     seed: int, database_url: str, tmp_path: Path
 ) -> None:
-    rng = random.Random(seed)
+    rng = random.Random(seed if database_url.startswith("sqlite") else 100 + seed)  # other files on each database
     model = Model()
     ticks = iter(RECEIVED + timedelta(minutes=number) for number in range(10_000))
     with home_at(tmp_path / "home", database_url, lambda: next(ticks)) as road:

@@ -17,9 +17,15 @@ DELIVERIES = Path(__file__).parents[2] / "examples" / "deliveries"
 
 def new_home(folder: Path) -> Places:
     """Make a home."""
-    places = read_settings({}).places(folder / "home")
-    assert places is not None
+    places = placed(folder / "home")
     list(make_home(places, MORNING))
+    return places
+
+
+def placed(home: Path) -> Places:
+    """Give the places of a home."""
+    places = read_settings({}).places(home)
+    assert places is not None
     return places
 
 
