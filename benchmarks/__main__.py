@@ -22,11 +22,11 @@ from typing import Any
 
 import psutil  # type: ignore[import-untyped]
 
-from benchmarks import cases, experts, lookups, nights, screenings
+from benchmarks import cases, credit_desk, experts, lookups, nights, portal, screenings
 from benchmarks.cases import NOT_QUICK, Bench, ratios
 from benchmarks.measure import ROOT, Figure
 
-CASES = cases.CASES | nights.CASES | lookups.CASES | screenings.CASES | experts.CASES
+CASES = cases.CASES | nights.CASES | lookups.CASES | screenings.CASES | credit_desk.CASES | experts.CASES | portal.CASES
 RATIOS = cases.RATIOS + nights.RATIOS
 OUTPUT = ROOT / "bench-out"
 PACKAGES = (
